@@ -1,0 +1,181 @@
+"""Every error that mldebt raises on purpose, one class per situation.
+
+MLDebtError
+├── CallError                   called wrongly (exit code 2)
+│   ├── UnknownPipelineError
+│   ├── UnknownVersionError
+│   ├── UnknownBatchError
+│   ├── BatchNameError          a batch name that is no plain file name
+│   └── DeclarationError        a pipeline that contradicts itself
+├── DataError                   the data is at fault
+│   ├── BatchRefusedError       a batch that cannot be accepted as a whole
+│   └── EmptySampleError        a statistic asked of nothing
+├── SnapshotError               stored bytes that are gone or are not what they were
+│   ├── SnapshotMissingError
+│   └── DigestMismatchError
+├── RecordError                 the promotion record contradicts itself
+├── HomeError                   the home directory is missing, unwritable or half made
+├── BusyError                   somebody else is doing this work already
+└── UnreachableError            a remote or a service that does not answer (exit code 3)
+
+A message says what happened, with the values, then ``Fix:`` and the next thing to do.
+Classmethods named ``of`` turn facts into that message, so that every error survives pickling.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MLDebtError(Exception):
+    """The root of the tree: whatever mldebt raises on purpose."""
+
+
+class CallError(MLDebtError):
+    """The caller asked for something that cannot be."""
+
+
+class UnknownPipelineError(CallError, LookupError):
+    """No pipeline has this name."""
+
+    @classmethod
+    def of(cls, name: str, known: Iterable[str]) -> Self:
+        return cls(
+            f"There is no pipeline called {name!r}; there are: {', '.join(sorted(known))}.\n"
+            "Fix: use one of these names, or add a file to mldebt_assets/pipelines/."
+        )
+
+
+class UnknownVersionError(CallError, LookupError):
+    """The pipeline has no such model version."""
+
+    @classmethod
+    def of(cls, pipeline: str, version: int, known: Iterable[int]) -> Self:
+        versions = ", ".join(str(v) for v in sorted(known)) or "none yet"
+        return cls(
+            f"{pipeline} has no model version {version}; there are: {versions}.\n"
+            f"Fix: choose one of them; `mldebt lineage {pipeline}` shows the champion's."
+        )
+
+
+class UnknownBatchError(CallError, LookupError):
+    """The pipeline's source has no such batch."""
+
+    @classmethod
+    def of(cls, pipeline: str, batch: str, known: Iterable[str]) -> Self:
+        batches = ", ".join(sorted(known)) or "none yet"
+        return cls(
+            f"{pipeline} has no batch called {batch!r}; there are: {batches}.\n"
+            "Fix: use one of these names, or put the file into the landing folder."
+        )
+
+
+class BatchNameError(CallError, ValueError):
+    """A batch name that could leave its folder, or that a file system would not take."""
+
+    @classmethod
+    def of(cls, batch: str) -> Self:
+        return cls(
+            f"The batch name {batch!r} is refused: a name is 1 to 100 letters, digits, '.', '_' "
+            "or '-', and starts with a letter or a digit.\n"
+            "Fix: rename the file in the landing folder."
+        )
+
+
+class DeclarationError(CallError, ValueError):
+    """A pipeline's declaration contradicts itself."""
+
+    @classmethod
+    def of(cls, pipeline: str, problem: str, fix: str) -> Self:
+        return cls(f"The pipeline {pipeline!r} is declared wrongly: {problem}\nFix: {fix}")
+
+
+class DataError(MLDebtError):
+    """The data is at fault."""
+
+
+class BatchRefusedError(DataError, ValueError):
+    """A batch that cannot be accepted as a whole; nothing is built on it."""
+
+    @classmethod
+    def of(cls, batch: str, problem: str, fix: str) -> Self:
+        return cls(f"The batch {batch!r} is refused: {problem}\nFix: {fix}")
+
+
+class EmptySampleError(DataError, ValueError):
+    """A statistic was asked of a sample with no finite value."""
+
+    @classmethod
+    def of(cls, sample: str, *, dropped: int) -> Self:
+        return cls(
+            f"The {sample} sample has no finite value ({dropped} were NaN or inf).\n"
+            "Fix: widen its time window, or drop the column from the pipeline."
+        )
+
+
+class SnapshotError(MLDebtError):
+    """Stored bytes are not what the records say."""
+
+
+class SnapshotMissingError(SnapshotError, LookupError):
+    """A snapshot is neither in the cache nor in the remote."""
+
+    @classmethod
+    def of(cls, name: str, md5: str, remote: str) -> Self:
+        return cls(
+            f"The snapshot of {name} (md5 {md5}) is neither in the cache nor in {remote}.\n"
+            "Fix: restore the remote from its backup, or land the same file again."
+        )
+
+
+class DigestMismatchError(SnapshotError, ValueError):
+    """Stored bytes whose digest is another one than the record's; they are never used."""
+
+    @classmethod
+    def of(cls, name: str, *, expected: str, found: str) -> Self:
+        return cls(
+            f"The bytes of {name} have the SHA-256 {found}, but the record says {expected}.\n"
+            "Fix: the stored copy is damaged; delete it from the cache, so that the remote's "
+            "is taken, and check the disk."
+        )
+
+
+class RecordError(MLDebtError, ValueError):
+    """The promotion record's chain of hashes is broken."""
+
+    @classmethod
+    def of(cls, path: str, line: int, problem: str) -> Self:
+        return cls(
+            f"The promotion record {path} is damaged at line {line}: {problem}\n"
+            "Fix: restore the file from its backup; nothing was changed."
+        )
+
+
+class HomeError(MLDebtError, OSError):
+    """The home directory is missing, cannot be written, or is half made."""
+
+    @classmethod
+    def of(cls, path: str, problem: str, fix: str = "run `mldebt init`") -> Self:
+        return cls(f"The mldebt home {path} {problem}\nFix: {fix}.")
+
+
+class BusyError(MLDebtError):
+    """Somebody else is doing this work already."""
+
+    @classmethod
+    def of(cls, what: str, fix: str) -> Self:
+        return cls(f"{what}\nFix: {fix}")
+
+
+class UnreachableError(MLDebtError, ConnectionError):
+    """A remote or a service does not answer."""
+
+    @classmethod
+    def of(cls, what: str, reason: str) -> Self:
+        return cls(
+            f"{what} cannot be reached: {reason}\n"
+            "Fix: check the address and your credentials, then run the command again."
+        )
