@@ -10,9 +10,11 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.core.errors import BatchNameError, DeclarationError
+from mldebt_assets.core.policies import Costs, Drift, Gate, Retraining, Split, Training
+from mldebt_assets.core.schema import Column, Expectation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -20,7 +22,21 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-DType = Literal["string", "int64", "float64", "timestamp"]
+__all__ = [
+    "Column",
+    "Costs",
+    "Drift",
+    "Expectation",
+    "Gate",
+    "LandingFolder",
+    "Pipeline",
+    "Retraining",
+    "Split",
+    "Target",
+    "Training",
+    "as_configuration",
+    "check_batch_name",
+]
 
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -33,35 +49,6 @@ def check_batch_name(name: str) -> str:
     if not BATCH_NAME.fullmatch(name) or ".." in name:
         raise BatchNameError.of(name)
     return name
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of the source: its exact name and type, what it means, and its bounds.
-
-    ``minimum`` and ``maximum`` are row-wise rules: a row outside them goes to quarantine. So does
-    a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time.
-    """
-
-    name: str
-    dtype: DType
-    meaning: str
-    nullable: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expectation:
-    """A Great Expectations expectation by its class name, with its keyword arguments.
-
-    ``failing`` says what happens to what fails: rows of a row-wise expectation can be
-    quarantined, and anything can refuse the batch as a whole.
-    """
-
-    name: str
-    arguments: Mapping[str, Any]
-    failing: Literal["quarantine", "refuse"] = "refuse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,87 +73,6 @@ class Target:
     description: str
     label: Callable[[pd.DataFrame], pd.Series[float]]
     reads: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Split:
-    """Whole groups are chosen by a hash of the group's name, the same in every version.
-
-    Held-out groups only judge. Tuning groups lie inside training and choose when to stop, the
-    calibration and the threshold.
-    """
-
-    group: str
-    held_out_fraction: float = 0.2
-    tuning_fraction: float = 0.1
-    salt: str = "mldebt"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """How the network is trained. Every choice that changes the weights is in here."""
-
-    seed: int = 20130101
-    device: str = "cpu"
-    members: int = 1
-    epochs: int = 4
-    batch_rows: int = 2048
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-4
-    hidden: tuple[int, ...] = (128, 64)
-    dropout: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Costs:
-    """What each kind of decision costs a row, in ``currency``; the threshold minimises the sum."""
-
-    false_alarm: float
-    missed: float
-    caught: float = 0.0
-    currency: str = "USD"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    """When a candidate replaces the champion.
-
-    The lower end of the paired interval of the gain in ROC AUC, bootstrapped over held-out groups
-    of the last ``recent_batches``, must exceed ``margin``; no slice may lose more than
-    ``slice_loss``, where it has at least ``slice_rows`` rows.
-    """
-
-    margin: float = 0.0
-    confidence: float = 0.95
-    rounds: int = 2000
-    recent_batches: int = 3
-    slice_loss: float = 0.02
-    slice_rows: int = 500
-    least_groups: int = 8
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drift:
-    """The limits of the drift rule, and how many of the champion's last batches it is held to."""
-
-    level: float = 0.0025
-    distance: float = 0.03
-    correlation: float = 0.05
-    reference_batches: int = 3
-    ignore: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retraining:
-    """When a candidate is trained: after the first batches, then on drift, outside the cool-down.
-
-    ``window`` is how many of the newest batches it learns from; None takes all history.
-    """
-
-    first_batches: int = 3
-    cool_down_days: float = 20.0
-    window: int | None = None
-    attempts: int = 3
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,86 @@
+"""The policies of a pipeline: plain frozen values, every one with a default that is explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Whole groups are chosen by a hash of the group's name, the same in every version.
+
+    Held-out groups only judge. Tuning groups lie inside training and choose when to stop, the
+    calibration and the threshold.
+    """
+
+    group: str
+    held_out_fraction: float = 0.2
+    tuning_fraction: float = 0.1
+    salt: str = "mldebt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the network is trained. Every choice that changes the weights is in here."""
+
+    seed: int = 20130101
+    device: str = "cpu"
+    members: int = 1
+    epochs: int = 4
+    batch_rows: int = 2048
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-4
+    hidden: tuple[int, ...] = (128, 64)
+    dropout: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What each kind of decision costs a row, in ``currency``; the threshold minimises the sum."""
+
+    false_alarm: float
+    missed: float
+    caught: float = 0.0
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """When a candidate replaces the champion.
+
+    The lower end of the paired interval of the gain in ROC AUC, bootstrapped over held-out groups
+    of the last ``recent_batches``, must exceed ``margin``; no slice may lose more than
+    ``slice_loss``, where it has at least ``slice_rows`` rows.
+    """
+
+    margin: float = 0.0
+    confidence: float = 0.95
+    rounds: int = 2000
+    recent_batches: int = 3
+    slice_loss: float = 0.02
+    slice_rows: int = 500
+    least_groups: int = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """The limits of the drift rule, and how many of the champion's last batches it is held to."""
+
+    level: float = 0.0025
+    distance: float = 0.03
+    correlation: float = 0.05
+    reference_batches: int = 3
+    ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """When a candidate is trained: after the first batches, then on drift, outside the cool-down.
+
+    ``window`` is how many of the newest batches it learns from; None takes all history.
+    """
+
+    first_batches: int = 3
+    cool_down_days: float = 20.0
+    window: int | None = None
+    attempts: int = 3

@@ -1,0 +1,40 @@
+"""What a table should look like: its columns, and what is expected of their values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DType = Literal["string", "int64", "float64", "timestamp"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One column of the source: its exact name and type, what it means, and its bounds.
+
+    ``minimum`` and ``maximum`` are row-wise rules: a row outside them goes to quarantine. So does
+    a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time.
+    """
+
+    name: str
+    dtype: DType
+    meaning: str
+    nullable: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """A Great Expectations expectation by its class name, with its keyword arguments.
+
+    ``failing`` says what happens to what fails: rows of a row-wise expectation can be
+    quarantined, and anything can refuse the batch as a whole.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    failing: Literal["quarantine", "refuse"] = "refuse"

