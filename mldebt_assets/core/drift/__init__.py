@@ -1,0 +1,1 @@
+"""How much the data have changed, and whether that is too much."""
