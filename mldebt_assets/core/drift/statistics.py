@@ -58,7 +58,9 @@ def quantile_edges(reference: Values, bins: int = FINE_BINS) -> Values:
     ranks = np.ceil(np.arange(1, bins + 1) * ordered.size / bins).astype(np.int64) - 1
     quantiles, repeats = np.unique(ordered[ranks], return_counts=True)
     own_bin = np.append(quantiles[repeats > 1], ordered[0])
-    return np.unique(np.concatenate([quantiles, [ordered[0]], np.nextafter(own_bin, -np.inf)]))
+    with np.errstate(over="ignore", under="ignore"):
+        below = np.nextafter(own_bin, -np.inf)
+    return np.unique(np.concatenate([quantiles, [ordered[0]], below]))
 
 
 def bin_counts(values: Values, edges: Values) -> Counts:
@@ -243,6 +245,8 @@ def correlations(values: Values) -> tuple[Values, Counts]:
     finite = np.isfinite(values)
     present = finite.astype(np.float64)
     filled = np.where(finite, values, 0.0)
+    largest = np.abs(filled).max(axis=0, initial=0.0)
+    filled /= np.where(largest > 0, largest, 1.0)
     counts = np.maximum(present.sum(axis=0), 1.0)
     centred = np.where(finite, filled - filled.sum(axis=0) / counts, 0.0)
     scale = np.sqrt((centred**2).sum(axis=0) / counts)
