@@ -11,10 +11,17 @@ MLDebtError
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
 │   ├── BatchChangedError       a landing file that changed or went while it was read
 │   ├── SourceMissingError      the package that a demo's data come from is not there
-│   └── EmptySampleError        a statistic asked of nothing
+│   ├── EmptySampleError        a statistic asked of nothing
+│   ├── SingleClassError        a metric that needs both labels, asked of one
+│   ├── UntrainableError        rows that no model can learn from
+│   ├── UnusableInputError      values that no model can take
+│   └── MissingInputError       a model asked about a table without its inputs
 ├── SnapshotError               stored bytes that are gone or are not what they were
 │   ├── SnapshotMissingError
-│   └── DigestMismatchError
+│   ├── DigestMismatchError
+│   └── ModelFormatError        bytes that are no model of this program
+├── DivergedError               a training whose loss is no number
+├── DeviceError                 a device that this machine does not have
 ├── RecordError                 the promotion record contradicts itself
 ├── HomeError                   the home directory is missing, unwritable or half made
 ├── BusyError                   somebody else is doing this work already
@@ -140,6 +147,49 @@ class EmptySampleError(DataError, ValueError):
         )
 
 
+class SingleClassError(DataError, ValueError):
+    """A metric that compares both labels was asked of rows that have only one of them."""
+
+    @classmethod
+    def of(cls, metric: str, *, positives: int, negatives: int) -> Self:
+        return cls(
+            f"{metric} is not defined for {positives} positive and {negatives} negative rows.\n"
+            "Fix: judge on more batches, or hold out a larger fraction of the groups."
+        )
+
+
+class UntrainableError(DataError, ValueError):
+    """Rows that no model can learn from: there are none, or all have one label."""
+
+    @classmethod
+    def of(cls, rows: str, *, count: int, positive: int) -> Self:
+        return cls(
+            f"No model can be trained: of {count} {rows} rows, {positive} have the label 1.\n"
+            "Fix: wait for more batches, or change the split's fractions or its salt, so that "
+            f"both labels are among the {rows} rows."
+        )
+
+
+class UnusableInputError(DataError, ValueError):
+    """Feature values that no model can take."""
+
+    @classmethod
+    def of(cls, columns: Iterable[str], problem: str, fix: str) -> Self:
+        return cls(f"The feature {', '.join(columns)} {problem}.\nFix: {fix}.")
+
+
+class MissingInputError(DataError, LookupError):
+    """A model was asked about a table that lacks some of its inputs."""
+
+    @classmethod
+    def of(cls, missing: Iterable[str], present: Iterable[str]) -> Self:
+        return cls(
+            f"The model reads {', '.join(missing)}, which the table lacks; it has: "
+            f"{', '.join(present) or 'no columns'}.\n"
+            "Fix: make the table with the feature function that the model was trained with."
+        )
+
+
 class SnapshotError(MLDebtError):
     """Stored bytes are not what the records say."""
 
@@ -164,6 +214,41 @@ class DigestMismatchError(SnapshotError, ValueError):
             f"The bytes of {name} have the SHA-256 {found}, but the record says {expected}.\n"
             "Fix: the stored copy is damaged; delete it from the cache, so that the remote's "
             "is taken, and check the disk."
+        )
+
+
+class ModelFormatError(SnapshotError, ValueError):
+    """Bytes that are no model of this program."""
+
+    @classmethod
+    def of(cls, problem: str) -> Self:
+        return cls(
+            f"These bytes are no model that mldebt can read: {problem}\n"
+            "Fix: compare their digest with the promotion record; a model of another version of "
+            "mldebt is read by that version."
+        )
+
+
+class DivergedError(MLDebtError, ArithmeticError):
+    """A training of whose epochs none has a finite loss."""
+
+    @classmethod
+    def of(cls, learning_rate: float, epochs: int) -> Self:
+        return cls(
+            f"The training diverged: none of its {epochs} epochs has a finite loss at the "
+            f"learning rate {learning_rate:g}.\n"
+            "Fix: declare a smaller one, Training(learning_rate=...)."
+        )
+
+
+class DeviceError(MLDebtError, RuntimeError):
+    """A device was declared that this machine does not have."""
+
+    @classmethod
+    def of(cls, device: str, reason: str) -> Self:
+        return cls(
+            f"The device {device!r} cannot be used: {reason}\n"
+            "Fix: declare Training(device='cpu'), or run this on a machine that has it."
         )
 
 

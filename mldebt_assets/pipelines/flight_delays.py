@@ -27,6 +27,8 @@ from mldebt_assets.pipeline import (
 )
 
 LATE_AFTER_MINUTES = 15
+THREE_HOURS = 180
+ICING_BELOW_F = 40
 
 
 def late(flights: pd.DataFrame) -> pd.Series[float]:
@@ -39,29 +41,42 @@ def features(flights: pd.DataFrame) -> pd.DataFrame:
     """Return what the model may know of each flight before it departs.
 
     Strings are categories and get embeddings; numbers may be missing. Each row is computed from
-    itself alone, so that serving one flight and training on a year run the same code.
+    itself alone, so that serving one flight and training on a year run the same code. The month
+    is left out: a model of one year's start has never seen its end.
     """
-    departure = flights["scheduled_departure"]
+    carrier, origin = flights["carrier"], flights["origin"]
+    destination = flights["destination"]
     minute = flights["scheduled_departure_minute"]
+    temperature_f, dew_point_f = flights["temperature_f"], flights["dew_point_f"]
+    precipitation = flights["precipitation_inches"]
     wind = np.deg2rad(flights["wind_direction_degrees"])
+    three_hours = (minute // THREE_HOURS).astype(str)
     inputs = {
-        "carrier": flights["carrier"],
-        "origin": flights["origin"],
-        "destination": flights["destination"],
-        "weekday": departure.dt.day_name(),
+        "carrier": carrier,
+        "origin": origin,
+        "destination": destination,
+        "weekday": flights["scheduled_departure"].dt.day_name(),
+        "carrier_at_origin": carrier + " " + origin,
+        "carrier_to_destination": carrier + " " + destination,
+        "carrier_by_three_hours": carrier + " " + three_hours,
+        "route": origin + " " + destination,
         "departure_hour": minute / 60,
         "arrival_hour": flights["scheduled_arrival_minute"] / 60,
         "distance_miles": flights["distance_miles"].astype("float64"),
-        "temperature_f": flights["temperature_f"],
-        "dew_point_f": flights["dew_point_f"],
+        "temperature_f": temperature_f,
+        "dew_point_f": dew_point_f,
+        "dew_point_spread_f": temperature_f - dew_point_f,
         "relative_humidity": flights["relative_humidity"],
         "wind_north_mph": flights["wind_speed_mph"] * np.cos(wind),
         "wind_east_mph": flights["wind_speed_mph"] * np.sin(wind),
         "wind_speed_mph": flights["wind_speed_mph"],
         "wind_gust_mph": flights["wind_gust_mph"].fillna(0.0),
-        "precipitation_inches": flights["precipitation_inches"],
+        "precipitation_inches": precipitation,
+        "precipitation_log": np.log1p(precipitation * 100),
+        "icing_f": (ICING_BELOW_F - temperature_f).clip(lower=0) * (precipitation > 0),
         "pressure_millibars": flights["pressure_millibars"],
         "visibility_miles": flights["visibility_miles"],
+        "poor_visibility_log": np.log1p(10 - flights["visibility_miles"]),
     }
     return pd.DataFrame(inputs, index=flights.index)
 

@@ -1,0 +1,166 @@
+"""The network and its training, such that the same rows and settings give the same weights.
+
+On the CPU the bytes are the same in every process: one thread inside an operation, deterministic
+algorithms, a generator of its own for every draw.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits as log_loss
+from torch.nn.utils import skip_init
+
+from mldebt_assets.core.encoding import MISSING, UNSEEN
+from mldebt_assets.core.errors import DeviceError, DivergedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mldebt_assets.core.policies import Training
+
+WARM_UP = 0.2
+
+Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+_settings_lock = threading.RLock()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """What is needed to build the network before its weights are read."""
+
+    codes: tuple[int, ...]
+    numbers: int
+    embedding: int
+    hidden: tuple[int, ...]
+    members: int
+
+
+class Member(torch.nn.Module):
+    """One network: each code has an embedding and a weight of its own that goes past the layers."""
+
+    offsets: torch.Tensor
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        starts = np.cumsum([0, *shape.codes])
+        self.register_buffer("offsets", torch.from_numpy(starts[:-1].copy()), persistent=False)
+        self.table = skip_init(torch.nn.Embedding, max(1, int(starts[-1])), 1 + shape.embedding)
+        widths = [len(shape.codes) * shape.embedding + shape.numbers, *shape.hidden]
+        layers: list[torch.nn.Module] = []
+        for wide, narrow in zip(widths, shape.hidden, strict=False):
+            layers += [skip_init(torch.nn.Linear, wide, narrow), torch.nn.ReLU()]
+        self.layers = torch.nn.Sequential(*layers, skip_init(torch.nn.Linear, widths[-1], 1))
+
+    def start(self, seed: int) -> None:
+        """Draw the first weights; codes for missing and unseen start at nothing."""
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            self.table.weight.normal_(0.0, 0.1, generator=generator)
+            self.table.weight[:, 0] = 0.0
+            for special in (MISSING, UNSEEN):
+                self.table.weight[self.offsets + special] = 0.0
+            for layer in self.layers:
+                if isinstance(layer, torch.nn.Linear):
+                    bound = layer.in_features**-0.5
+                    layer.weight.uniform_(-bound, bound, generator=generator)
+                    layer.bias.uniform_(-bound, bound, generator=generator)
+
+    def forward(self, codes: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        """Return logits, shape (rows,)."""
+        vectors = self.table(codes + self.offsets)
+        deep = torch.cat([vectors[:, :, 1:].flatten(1), numbers], dim=1)
+        logits: torch.Tensor = self.layers(deep).squeeze(1) + vectors[:, :, 0].sum(dim=1)
+        return logits
+
+
+class Network(torch.nn.Module):
+    """The members; the mean of their logits is the score."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        super().__init__()
+        self.members = torch.nn.ModuleList(members)
+
+    def forward(self, codes: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        """Return mean logits, shape (rows,)."""
+        return torch.stack([member(codes, numbers) for member in self.members]).mean(dim=0)
+
+
+@contextmanager
+def reproducible() -> Iterator[None]:
+    """Run torch with one thread and deterministic algorithms, and put its settings back.
+
+    These settings are the process's own: whoever comes second waits.
+    """
+    with _settings_lock:
+        threads = torch.get_num_threads()
+        strict = torch.are_deterministic_algorithms_enabled()
+        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+
+
+def train_member(
+    member: Member, training: Rows, tuning: Rows, settings: Training, seed: int
+) -> tuple[int, list[dict[str, float]]]:
+    """Train ``member`` in place; return its best epoch and the log losses of every epoch.
+
+    Rows are codes, numbers and labels. Raises: DivergedError if no epoch has a finite loss.
+    """
+    member.start(seed)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(
+        member.parameters(),
+        lr=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
+    )
+    rows = len(training[2])
+    steps = settings.epochs * -(-rows // settings.batch_rows)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=steps, pct_start=WARM_UP
+    )
+    best, least, kept = 0, float("inf"), member.state_dict()
+    history = []
+    for epoch in range(1, settings.epochs + 1):
+        total = torch.zeros((), device=training[2].device)
+        order = torch.randperm(rows, generator=generator).to(training[2].device)
+        for chosen in order.split(settings.batch_rows):
+            codes, numbers, labels = (part[chosen] for part in training)
+            loss = log_loss(member(codes, numbers), labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            total += loss.detach() * len(chosen)
+        with torch.inference_mode():
+            judged = float(log_loss(member(*tuning[:2]), tuning[2]))
+        history.append({"training_log_loss": float(total) / rows, "tuning_log_loss": judged})
+        if judged < least:
+            best, least = epoch, judged
+            kept = {name: weight.clone() for name, weight in member.state_dict().items()}
+    if not best:
+        raise DivergedError.of(settings.learning_rate, settings.epochs)
+    member.load_state_dict(kept)
+    return best, history
+
+
+def device_of(name: str) -> torch.device:
+    """Return the device, once it has held a number. Raises: DeviceError."""
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DeviceError.of(name, str(error).splitlines()[0]) from error
+    return device

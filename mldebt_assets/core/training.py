@@ -1,0 +1,204 @@
+"""A model: fitted, the same every time; its predictions, and its bytes."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from mldebt_assets.core import encoding
+from mldebt_assets.core.calibration import cheapest_threshold, platt
+from mldebt_assets.core.encoding import Category, Encoding, Number
+from mldebt_assets.core.errors import ModelFormatError, UntrainableError
+from mldebt_assets.core.fingerprint import canonical_json
+from mldebt_assets.core.network import (
+    Member,
+    Network,
+    Rows,
+    Shape,
+    device_of,
+    reproducible,
+    train_member,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from mldebt_assets.core.policies import Costs, Training
+
+FORMAT = 1
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FittedModel:
+    """Everything fitted: encoding, weights, the calibrating line, the threshold of an alarm.
+
+    ``best_epochs`` says from which epoch (counted from 1) each member's weights are.
+    """
+
+    encoding: Encoding
+    shape: Shape
+    weights: Mapping[str, NDArray[np.float32]]
+    best_epochs: tuple[int, ...]
+    slope: float
+    intercept: float
+    threshold: float
+
+
+def fit(
+    inputs: pd.DataFrame,
+    labels: NDArray[np.float64],
+    tuning: NDArray[np.bool_],
+    *,
+    settings: Training,
+    costs: Costs,
+    report: Report | None = None,
+) -> FittedModel:
+    """Return a model that learned from the rows not in ``tuning``.
+
+    Args:
+        inputs: one row each, strings for categories.
+        labels: 0.0 or 1.0, shape (rows,), no NaN.
+        tuning: the rows that choose each member's epoch, the calibration and the threshold.
+        settings: every choice that changes the weights.
+        costs: what the threshold minimises.
+        report: is told, epoch by epoch, the members' mean log losses once all are trained.
+    Raises: UntrainableError, UnusableInputError or DeviceError.
+    """
+    check_both_labels("training", labels[~tuning])
+    check_both_labels("tuning", labels[tuning])
+    device = device_of(settings.device)
+    fitted = encoding.fit_encoding(inputs[~tuning], rare_below=settings.rare_below)
+    shape = Shape(
+        codes=tuple(category.codes for category in fitted.categories),
+        numbers=fitted.width,
+        embedding=settings.embedding,
+        hidden=settings.hidden,
+        members=settings.members,
+    )
+    training_rows = _rows(fitted, inputs[~tuning], labels[~tuning], device)
+    tuning_rows = _rows(fitted, inputs[tuning], labels[tuning], device)
+    members = [Member(shape).to(device) for _ in range(settings.members)]
+    network = Network(members)
+
+    def train(number: int) -> tuple[int, list[dict[str, float]]]:
+        seed = settings.seed + number
+        return train_member(members[number], training_rows, tuning_rows, settings, seed)
+
+    with reproducible():
+        workers = min(settings.members, os.cpu_count() or 1)
+        with ThreadPoolExecutor(workers, thread_name_prefix="member") as threads:
+            trained = list(threads.map(train, range(settings.members)))
+        with torch.inference_mode():
+            scores = network(*tuning_rows[:2]).double().cpu().numpy()
+    if report is not None:
+        for epoch, losses in enumerate(zip(*(history for _, history in trained), strict=True), 1):
+            report(
+                epoch, {key: float(np.mean([loss[key] for loss in losses])) for key in losses[0]}
+            )
+    slope, intercept = platt(scores, labels[tuning])
+    model = FittedModel(
+        encoding=fitted,
+        shape=shape,
+        weights={name: w.cpu().numpy() for name, w in network.state_dict().items()},
+        best_epochs=tuple(best for best, _ in trained),
+        slope=slope,
+        intercept=intercept,
+        threshold=0.5,
+    )
+    threshold = cheapest_threshold(predict(model, inputs[tuning]), labels[tuning], costs)
+    return replace(model, threshold=threshold)
+
+
+def predict(model: FittedModel, inputs: pd.DataFrame) -> NDArray[np.float64]:
+    """Return calibrated probabilities, shape (rows,); on the CPU, one thread, each row by itself.
+
+    Raises: MissingInputError or UnusableInputError.
+    """
+    codes, numbers = encode(model, inputs)
+    with reproducible(), torch.inference_mode():
+        scores = network_of(model)(torch.from_numpy(codes), torch.from_numpy(numbers))
+        return torch.sigmoid(scores.double() * model.slope + model.intercept).numpy()
+
+
+def encode(
+    model: FittedModel, inputs: pd.DataFrame
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return what the network and its ONNX export take: codes and numbers, one row each."""
+    return encoding.encode(model.encoding, inputs)
+
+
+def network_of(model: FittedModel) -> Network:
+    """Return the network with its weights, on the CPU, ready to score."""
+    network = Network([Member(model.shape) for _ in range(model.shape.members)])
+    network.load_state_dict({name: torch.from_numpy(w) for name, w in model.weights.items()})
+    return network.eval()
+
+
+def to_bytes(model: FittedModel) -> bytes:
+    """Return the model as one safetensors file; equal models give equal bytes.
+
+    What is no weight is canonical JSON under the one metadata key ``model``.
+    """
+    state = {f.name: getattr(model, f.name) for f in fields(model) if f.name != "weights"}
+    state |= {"encoding": asdict(model.encoding), "shape": asdict(model.shape), "format": FORMAT}
+    text = canonical_json(state).decode()
+    return bytes(save(dict(model.weights), metadata={"model": text}))
+
+
+def from_bytes(data: bytes) -> FittedModel:
+    """Return the model that :func:`to_bytes` wrote; compare the digest before trusting it.
+
+    Raises: ModelFormatError if the bytes are none, or of another format.
+    """
+    try:
+        weights = load(data)
+        (length,) = struct.unpack("<Q", data[:8])
+        state = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["model"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise ModelFormatError.of(str(error)) from error
+    if state.pop("format", None) != FORMAT:
+        raise ModelFormatError.of(f"its format is not {FORMAT}.")
+    columns, shape = state.pop("encoding"), state.pop("shape")
+    return FittedModel(
+        encoding=Encoding(
+            categories=tuple(
+                Category(name=item["name"], levels=tuple(item["levels"]))
+                for item in columns["categories"]
+            ),
+            numbers=tuple(Number(**item) for item in columns["numbers"]),
+        ),
+        shape=Shape(**shape | {key: tuple(shape[key]) for key in ("codes", "hidden")}),
+        weights=weights,
+        **state | {"best_epochs": tuple(state["best_epochs"])},
+    )
+
+
+def _rows(
+    fitted: Encoding, inputs: pd.DataFrame, labels: NDArray[np.float64], device: torch.device
+) -> Rows:
+    codes, numbers = encoding.encode(fitted, inputs)
+    return (
+        torch.from_numpy(codes).to(device),
+        torch.from_numpy(numbers).to(device),
+        torch.from_numpy(labels.astype(np.float32)).to(device),
+    )
+
+
+def check_both_labels(rows: str, labels: NDArray[np.float64]) -> None:
+    """Raise UntrainableError unless both labels are among these rows, "training" or "tuning"."""
+    positive = int((labels == 1).sum())
+    if not 0 < positive < len(labels):
+        raise UntrainableError.of(rows, count=len(labels), positive=positive)
