@@ -1,0 +1,350 @@
+"""How good a model's scores are, and how sure one can be of it.
+
+Rows of one group (a day, a customer) share their luck, so every interval resamples whole groups.
+Labels are 1.0 and 0.0 throughout: rows without a label are left out by the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mldebt_assets.core.errors import SingleClassError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from mldebt_assets.core.policies import Costs
+
+    Labels = NDArray[np.float64]
+    Scores = NDArray[np.float64]
+
+CALIBRATION_BINS = 15
+"""Guo et al., On calibration of modern neural networks, 2017, use fifteen."""
+
+LEAST_PROBABILITY = 1e-15
+TOP_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceMetrics:
+    """The metrics of one slice; None, with the reason, where it has too few rows to be judged."""
+
+    dimension: str
+    value: str
+    rows: int
+    metrics: Mapping[str, float] | None
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A percentile interval over resampled groups.
+
+    ``point`` is measured on the rows as they are; ``rounds`` are those resamples that had rows of
+    both classes.
+    """
+
+    lower: float
+    median: float
+    upper: float
+    point: float
+    groups: int
+    rounds: int
+
+
+def roc_auc(labels: Labels, scores: Scores) -> float:
+    """Return the chance that a positive row scores above a negative one; ties count half.
+
+    Raises: SingleClassError unless both classes are there.
+    Source: Hanley and McNeil 1982, by ranks; equal to sklearn.metrics.roc_auc_score.
+
+    >>> roc_auc(np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.1, 0.4, 0.4, 0.8]))
+    0.875
+    """
+    positive = labels > 0
+    positives = int(positive.sum())
+    negatives = len(labels) - positives
+    if not positives or not negatives:
+        raise SingleClassError.of("ROC AUC", positives=positives, negatives=negatives)
+    ranks = float(_middle_ranks(scores)[positive].sum())
+    return (ranks - positives * positives / 2) / (positives * negatives)
+
+
+def average_precision(labels: Labels, scores: Scores) -> float:
+    """Return the area under the precision-recall curve, as a sum of steps.
+
+    Raises: SingleClassError where no row is positive.
+    Source: equal to sklearn.metrics.average_precision_score.
+
+    >>> average_precision(np.array([0.0, 1.0]), np.array([0.2, 0.9]))
+    1.0
+    """
+    if not labels.any():
+        raise SingleClassError.of("PR AUC", positives=0, negatives=len(labels))
+    caught, alarms = _falling(labels, scores)
+    recall_gain = np.diff(caught, prepend=0) / caught[-1]
+    return float(np.sum(recall_gain * caught / alarms))
+
+
+def log_loss(labels: Labels, scores: Scores) -> float:
+    """Return the mean negative log likelihood in nats; scores are kept 1e-15 off 0 and 1."""
+    likely = np.clip(np.where(labels > 0, scores, 1 - scores), LEAST_PROBABILITY, 1.0)
+    return float(-np.mean(np.log(likely)))
+
+
+def brier(labels: Labels, scores: Scores) -> float:
+    """Return the mean squared difference of score and label."""
+    return float(np.mean((scores - labels) ** 2))
+
+
+def calibration_error(labels: Labels, scores: Scores, bins: int = CALIBRATION_BINS) -> float:
+    """Return the expected calibration error over bins of about equal numbers of rows.
+
+    Equal scores share a bin, so that the order of rows does not matter.
+    """
+    curve = calibration_curve(labels, scores, bins)
+    gap = np.abs(curve["observed"] - curve["predicted"])
+    return float(np.average(gap, weights=curve["rows"]))
+
+
+def calibration_curve(
+    labels: Labels, scores: Scores, bins: int = CALIBRATION_BINS
+) -> dict[str, NDArray[np.float64]]:
+    """Return mean score (``predicted``), share of positives (``observed``) and ``rows`` a bin."""
+    place = (_middle_ranks(scores) * bins / len(scores)).astype(np.int64)
+    rows = np.bincount(place)
+    filled = rows > 0
+    return {
+        "predicted": np.bincount(place, weights=scores)[filled] / rows[filled],
+        "observed": np.bincount(place, weights=labels)[filled] / rows[filled],
+        "rows": rows[filled].astype(np.float64),
+    }
+
+
+def roc_curve(labels: Labels, scores: Scores, points: int = 200) -> dict[str, NDArray[np.float64]]:
+    """Return at most ``points`` points of the ROC curve, evenly spaced, with both ends.
+
+    Raises: SingleClassError unless both classes are there.
+    """
+    caught, alarms = _falling(labels, scores)
+    false_alarms = alarms - caught
+    if not caught[-1] or not false_alarms[-1]:
+        counts = {"positives": int(caught[-1]), "negatives": int(false_alarms[-1])}
+        raise SingleClassError.of("The ROC curve", **counts)
+    kept = np.unique(np.linspace(0, len(caught), points).astype(np.int64))
+    return {
+        "false_positive_rate": np.append(0, false_alarms)[kept] / false_alarms[-1],
+        "true_positive_rate": np.append(0, caught)[kept] / caught[-1],
+    }
+
+
+def confusion(labels: Labels, scores: Scores, threshold: float) -> dict[str, int]:
+    """Return the four counts; a score at or above the threshold is an alarm.
+
+    >>> confusion(np.array([1.0, 0.0, 1.0]), np.array([0.5, 0.2, 0.1]), threshold=0.5)
+    {'true_positives': 1, 'false_positives': 0, 'true_negatives': 1, 'false_negatives': 1}
+    """
+    alarm, positive = scores >= threshold, labels > 0
+    return {
+        "true_positives": int(np.sum(alarm & positive)),
+        "false_positives": int(np.sum(alarm & ~positive)),
+        "true_negatives": int(np.sum(~alarm & ~positive)),
+        "false_negatives": int(np.sum(~alarm & positive)),
+    }
+
+
+def lift(labels: Labels, scores: Scores) -> float:
+    """Return how many times the base rate the tenth of rows with the highest scores holds.
+
+    Rows that tie at the border count in proportion.
+    Raises: SingleClassError where no row is positive.
+
+    >>> lift(np.repeat([1.0, 0.0], [10, 90]), np.repeat([0.9, 0.1], [10, 90])).__round__(6)
+    10.0
+    """
+    if not labels.any():
+        raise SingleClassError.of("The lift", positives=0, negatives=len(labels))
+    caught, alarms = _falling(labels, scores)
+    top = len(labels) * TOP_SHARE
+    found = float(np.interp(top, np.append(0, alarms), np.append(0, caught)))
+    return found / top / float(np.mean(labels))
+
+
+def metrics(labels: Labels, scores: Scores, *, threshold: float, costs: Costs) -> dict[str, float]:
+    """Return every metric of these rows that is defined, by name.
+
+    Where a class is missing, what needs it is left out (``roc_auc``, ``pr_auc``, ``lift``), and
+    with no rows all but the counts. Costs are in ``costs.currency``: ``cost_total`` and
+    ``cost_per_row`` of the alarms at ``threshold``, ``cost_never`` of never raising one.
+
+    Args: labels 1.0 and 0.0, probabilities of the same shape.
+    """
+    counts = confusion(labels, scores, threshold)
+    positives = counts["true_positives"] + counts["false_negatives"]
+    found: dict[str, float] = {"rows": len(labels), **counts}
+    found["cost_total"] = (
+        counts["false_positives"] * costs.false_alarm
+        + counts["false_negatives"] * costs.missed
+        + counts["true_positives"] * costs.caught
+    )
+    found["cost_never"] = positives * costs.missed
+    if not len(labels):
+        return found
+    found |= {
+        "cost_per_row": found["cost_total"] / len(labels),
+        "base_rate": positives / len(labels),
+        "log_loss": log_loss(labels, scores),
+        "brier": brier(labels, scores),
+        "calibration_error": calibration_error(labels, scores),
+    }
+    if positives:
+        found |= {"pr_auc": average_precision(labels, scores), "lift": lift(labels, scores)}
+    if 0 < positives < len(labels):
+        found["roc_auc"] = roc_auc(labels, scores)
+    return found
+
+
+def metrics_by_slice(
+    labels: Labels,
+    scores: Scores,
+    slices: Mapping[str, NDArray[Any]],
+    *,
+    threshold: float,
+    costs: Costs,
+    least_rows: int,
+) -> list[SliceMetrics]:
+    """Return the metrics of every value of every slice, in the order of their names."""
+    found = []
+    for dimension in sorted(slices):
+        values = slices[dimension].astype(str)
+        for value in np.unique(values):
+            inside = values == value
+            rows = int(inside.sum())
+            small = rows < least_rows
+            found.append(
+                SliceMetrics(
+                    dimension=dimension,
+                    value=str(value),
+                    rows=rows,
+                    metrics=None
+                    if small
+                    else metrics(labels[inside], scores[inside], threshold=threshold, costs=costs),
+                    reason=f"{rows} rows, fewer than {least_rows}" if small else None,
+                )
+            )
+    return found
+
+
+def group_interval(
+    labels: Labels,
+    scores: Scores,
+    groups: NDArray[Any],
+    *,
+    rounds: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """Return the bootstrap interval of one model's ROC AUC over whole groups."""
+    pairs = _Pairs.of(labels, groups)
+    return pairs.interval(pairs.won(scores), rounds=rounds, confidence=confidence, seed=seed)
+
+
+def group_gain(
+    labels: Labels,
+    candidate: Scores,
+    incumbent: Scores,
+    groups: NDArray[Any],
+    *,
+    rounds: int,
+    confidence: float,
+    seed: int,
+) -> Interval:
+    """Return the paired bootstrap interval of the candidate's gain in ROC AUC over whole groups.
+
+    Both models meet the same resampled groups in every round. ``confidence`` is two-sided: at .95
+    the lower end is the 2.5 % quantile. Equal orders of the rows give exactly 0 throughout.
+
+    Raises: SingleClassError unless both classes are there.
+    Source: Efron and Tibshirani, An introduction to the bootstrap, 1993, chapters 8 and 13.
+    """
+    pairs = _Pairs.of(labels, groups)
+    gain = pairs.won(candidate) - pairs.won(incumbent)
+    return pairs.interval(gain, rounds=rounds, confidence=confidence, seed=seed)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Pairs of a positive and a negative row, counted by the groups that they come from.
+
+    A resample is then a weight a group, and its AUC a quotient of quadratic forms in the weights:
+    no round ever looks at a row again.
+    """
+
+    group: NDArray[np.int64]
+    positive: NDArray[np.bool_]
+    positives: NDArray[np.float64]
+    negatives: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, labels: Labels, groups: NDArray[Any]) -> _Pairs:
+        names, group = np.unique(groups, return_inverse=True)
+        positive = labels > 0
+        counts = [np.bincount(group[side], minlength=len(names)) for side in (positive, ~positive)]
+        if not counts[0].any() or not counts[1].any():
+            totals = {"positives": int(counts[0].sum()), "negatives": int(counts[1].sum())}
+            raise SingleClassError.of("ROC AUC", **totals)
+        return cls(group, positive, counts[0].astype(np.float64), counts[1].astype(np.float64))
+
+    def won(self, scores: Scores) -> NDArray[np.float64]:
+        """Return how many pairs the positive row wins, by its group and its opponent's."""
+        order = np.argsort(scores[self.positive], kind="stable")
+        ours = scores[self.positive][order]
+        our_group = self.group[self.positive][order]
+        theirs = scores[~self.positive]
+        their_group = self.group[~self.positive]
+        size = len(self.positives)
+        won = np.empty((size, size))
+        for opponent in range(size):
+            rivals = np.sort(theirs[their_group == opponent])
+            twice = np.searchsorted(rivals, ours, "left") + np.searchsorted(rivals, ours, "right")
+            won[:, opponent] = np.bincount(our_group, weights=twice, minlength=size) / 2
+        return won
+
+    def interval(
+        self, won: NDArray[np.float64], *, rounds: int, confidence: float, seed: int
+    ) -> Interval:
+        """Return the interval of ``won`` pairs as a share of all pairs."""
+        size = len(self.positives)
+        draw = np.random.default_rng(seed)
+        weights = draw.multinomial(size, np.full(size, 1 / size), size=rounds).astype(np.float64)
+        pairs = (weights @ self.positives) * (weights @ self.negatives)
+        both = pairs > 0
+        shares = ((weights @ won) * weights).sum(axis=1)[both] / pairs[both]
+        tail = (1 - confidence) / 2
+        lower, median, upper = np.quantile(shares, [tail, 0.5, 1 - tail])
+        return Interval(
+            lower=float(lower),
+            median=float(median),
+            upper=float(upper),
+            point=float(won.sum() / (self.positives.sum() * self.negatives.sum())),
+            groups=size,
+            rounds=int(both.sum()),
+        )
+
+
+def _middle_ranks(scores: Scores) -> NDArray[np.float64]:
+    """Return how many rows score below each row, those that tie with it counting half."""
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    middle: NDArray[np.float64] = (np.cumsum(counts) - counts / 2)[place]
+    return middle
+
+
+def _falling(labels: Labels, scores: Scores) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return how many positives and how many rows lie at or above each distinct score, falling."""
+    _, place, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    return np.cumsum(np.bincount(place, weights=labels)), np.cumsum(counts)
