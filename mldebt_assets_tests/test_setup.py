@@ -468,8 +468,10 @@ def test_plain_dvc_pull_works_in_a_clone_and_leaves_git_clean(clone):
 
 def test_plain_dvc_pull_refuses_a_damaged_remote(clone):
     """Without `verify` DVC hands damaged bytes over without a word."""
-    (clone / ".mldebt-remote/files/md5" / MD5[:2] / MD5[2:]).write_bytes(b"a,b\n1,3\n")
+    stored = clone / ".mldebt-remote/files/md5" / MD5[:2] / MD5[2:]
+    stored.write_bytes(b"a,b\n1,3\n")
+    stored.chmod(0o444)  # as DVC leaves it; what can be written is hashed even without `verify`
     done = dvc(clone, "pull")
     assert done.returncode != 0
-    assert MD5 in done.stderr
+    assert "data/flight_delays/2013-01.csv" in done.stderr
     assert not (clone / "data/flight_delays/2013-01.csv").exists()
