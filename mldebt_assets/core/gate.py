@@ -1,0 +1,259 @@
+"""Whether a candidate becomes the champion: a table of gates, each of which gives a verdict.
+
+All gates look at the same held-out rows, which neither model has learned from. A gate never
+raises on what a model or a batch may bring (ties, one class, scores that are no numbers): it
+refuses, and says why. To add a gate, write its function and add one line to :data:`GATES`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mldebt_assets.core.evaluation import Interval, group_gain, group_interval, roc_auc
+from mldebt_assets.core.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from mldebt_assets.core.policies import Gate
+
+AUC = "ROC AUC"
+CHANCE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Contest:
+    """The scores of candidate, incumbent and baseline on the same held-out rows.
+
+    ``labels`` are 1.0 and 0.0, ``groups`` name what was held out as a whole, ``slices`` hold a
+    value a row; all arrays have one length. ``forward`` is each model's ROC AUC on batches that it
+    scored before anyone could learn from them, as far as it has one; it is told, not judged.
+    """
+
+    labels: NDArray[np.float64]
+    groups: NDArray[Any]
+    candidate: NDArray[np.float64]
+    incumbent: NDArray[np.float64] | None
+    baseline: NDArray[np.float64]
+    slices: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    forward: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+
+    @property
+    def unjudgeable(self) -> str | None:
+        """Why no AUC can be compared on these rows, or None if it can."""
+        broken = [name for name, count in self.not_finite.items() if count]
+        if broken:
+            return f"scores of the {' and the '.join(broken)} are no finite numbers"
+        positives = int(self.labels.sum())
+        if not 0 < positives < len(self.labels):
+            return f"{positives} of {len(self.labels)} held-out rows are positive"
+        return None
+
+    @property
+    def not_finite(self) -> dict[str, int]:
+        """How many scores are no finite numbers, by model."""
+        models = {
+            "candidate": self.candidate,
+            "incumbent": self.incumbent,
+            "baseline": self.baseline,
+        }
+        return {
+            name: int(np.count_nonzero(~np.isfinite(scores)))
+            for name, scores in models.items()
+            if scores is not None
+        }
+
+
+def finite_scores(contest: Contest, limits: Gate) -> Verdict:  # noqa: ARG001
+    """Refuse where any score is NaN or infinite: no comparison with it means anything."""
+    counts = contest.not_finite
+    total = sum(counts.values())
+    named = ", ".join(f"{count} of the {name}" for name, count in counts.items() if count)
+    return Verdict(
+        name="finite_scores",
+        passed=not total,
+        measured=total,
+        limit=0,
+        unit="scores",
+        reason=f"not finite: {named}" if total else "every score is a finite number",
+    )
+
+
+def enough_groups(contest: Contest, limits: Gate) -> Verdict:
+    """Refuse where so few groups were held out that an interval over them is a guess."""
+    groups = len(np.unique(contest.groups))
+    return Verdict(
+        name="enough_groups",
+        passed=groups >= limits.least_groups,
+        measured=groups,
+        limit=limits.least_groups,
+        unit="held-out groups",
+        reason=f"{groups} groups were held out; at least {limits.least_groups} are needed",
+    )
+
+
+def better_than_chance(contest: Contest, limits: Gate) -> Verdict:
+    """Refuse where the lower end of the candidate's own interval does not exceed chance."""
+    if contest.unjudgeable:
+        return _refused("better_than_chance", contest.unjudgeable, limit=CHANCE)
+    found = group_interval(
+        contest.labels,
+        contest.candidate,
+        contest.groups,
+        rounds=limits.rounds,
+        confidence=limits.confidence,
+        seed=contest.seed,
+    )
+    return Verdict(
+        name="better_than_chance",
+        passed=found.lower > CHANCE,
+        measured=found.lower,
+        limit=CHANCE,
+        unit=AUC,
+        reason=f"the candidate's ROC AUC is {found.point:.4f} {_between(found, limits)}",
+    )
+
+
+def beats_baseline(contest: Contest, limits: Gate) -> Verdict:  # noqa: ARG001
+    """Refuse a candidate that a simple model equals or beats on these rows.
+
+    The gain itself is judged, not the lower end of its interval: the baseline is trained as
+    carefully, so that a useful candidate may be ahead by less than a few weeks can prove, while a
+    candidate that is not ahead at all costs more than it brings.
+    """
+    if contest.unjudgeable:
+        return _refused("beats_baseline", contest.unjudgeable, limit=0.0)
+    candidate = roc_auc(contest.labels, contest.candidate)
+    baseline = roc_auc(contest.labels, contest.baseline)
+    return Verdict(
+        name="beats_baseline",
+        passed=candidate > baseline,
+        measured=candidate - baseline,
+        limit=0.0,
+        unit=f"gain in {AUC}",
+        reason=f"the candidate's ROC AUC is {candidate:.4f}, the baseline's {baseline:.4f}",
+    )
+
+
+def beats_incumbent(contest: Contest, limits: Gate) -> Verdict:
+    """Refuse unless the lower end of the paired interval of the gain exceeds the margin."""
+    if contest.incumbent is None:
+        return _no_incumbent("beats_incumbent", limit=limits.margin)
+    if contest.unjudgeable:
+        return _refused("beats_incumbent", contest.unjudgeable, limit=limits.margin)
+    gain = group_gain(
+        contest.labels,
+        contest.candidate,
+        contest.incumbent,
+        contest.groups,
+        rounds=limits.rounds,
+        confidence=limits.confidence,
+        seed=contest.seed,
+    )
+    forward = "".join(
+        f"; forward ROC AUC of the {name} {auc:.4f}"
+        for name, auc in sorted(contest.forward.items())
+    )
+    return Verdict(
+        name="beats_incumbent",
+        passed=gain.lower > limits.margin,
+        measured=gain.lower,
+        limit=limits.margin,
+        unit=f"gain in {AUC}, lower end",
+        reason=f"the candidate gains {gain.point:+.4f} {_between(gain, limits)}{forward}",
+    )
+
+
+def no_slice_worse(contest: Contest, limits: Gate) -> Verdict:
+    """Refuse where a slice with enough rows loses more than its limit; the worst is named."""
+    if contest.incumbent is None:
+        return _no_incumbent("no_slice_worse", limit=-limits.slice_loss)
+    if contest.unjudgeable:
+        return _refused("no_slice_worse", contest.unjudgeable, limit=-limits.slice_loss)
+    gains = _slice_gains(contest, contest.incumbent, limits.slice_rows)
+    if not gains:
+        return Verdict(
+            name="no_slice_worse",
+            passed=True,
+            measured=None,
+            limit=-limits.slice_loss,
+            unit=f"gain in {AUC}",
+            reason=f"no slice has {limits.slice_rows} rows of both classes, so none is judged",
+        )
+    worst, gain = min(gains.items(), key=lambda item: (item[1], item[0]))
+    return Verdict(
+        name="no_slice_worse",
+        passed=gain >= -limits.slice_loss,
+        measured=gain,
+        limit=-limits.slice_loss,
+        unit=f"gain in {AUC}",
+        reason=f"of {len(gains)} slices, {worst} changes worst, by {gain:+.4f}",
+    )
+
+
+GATES: dict[str, Callable[[Contest, Gate], Verdict]] = {
+    "finite_scores": finite_scores,
+    "enough_groups": enough_groups,
+    "better_than_chance": better_than_chance,
+    "beats_baseline": beats_baseline,
+    "beats_incumbent": beats_incumbent,
+    "no_slice_worse": no_slice_worse,
+}
+
+
+def judge(contest: Contest, limits: Gate) -> tuple[Verdict, ...]:
+    """Return every gate's verdict; the candidate is promoted only if all passed."""
+    return tuple(gate(contest, limits) for gate in GATES.values())
+
+
+def _slice_gains(
+    contest: Contest, incumbent: NDArray[np.float64], least_rows: int
+) -> dict[str, float]:
+    """Return the gain in ROC AUC of each slice that has enough rows and both classes."""
+    gains = {}
+    for dimension, column in contest.slices.items():
+        values = column.astype(str)
+        for value in np.unique(values):
+            inside = values == value
+            labels = contest.labels[inside]
+            if len(labels) < least_rows or not 0 < labels.sum() < len(labels):
+                continue
+            gains[f"{dimension} {value}"] = roc_auc(labels, contest.candidate[inside]) - roc_auc(
+                labels, incumbent[inside]
+            )
+    return gains
+
+
+def _between(interval: Interval, limits: Gate) -> str:
+    return (
+        f"({limits.confidence:.0%} interval {interval.lower:.4f} to {interval.upper:.4f}, "
+        f"{interval.groups} groups)"
+    )
+
+
+def _no_incumbent(name: str, *, limit: float) -> Verdict:
+    return Verdict(
+        name=name,
+        passed=True,
+        measured=None,
+        limit=limit,
+        unit=f"gain in {AUC}",
+        reason="there is no champion yet to compare with",
+    )
+
+
+def _refused(name: str, reason: str, *, limit: float) -> Verdict:
+    return Verdict(
+        name=name,
+        passed=False,
+        measured=None,
+        limit=limit,
+        unit=AUC,
+        reason=f"nothing could be measured: {reason}",
+    )
