@@ -163,7 +163,8 @@ def _check_names(found: Sequence[str], batch: str, columns: Sequence[Column]) ->
     declared = [column.name for column in columns]
     twice = [name for name, count in Counter(found).items() if count > 1]
     missing = [name for name in declared if name not in found]
-    extra = [name for name in found if name not in declared]
+    # Without one declared name the first line may be no header: its "names" may be personal.
+    extra = [name for name in found if name not in declared] if len(missing) < len(declared) else []
     faults = {"has more than once": twice, "lacks": missing, "has undeclared": extra}
     told = [
         f"{fault} {_count(len(names), 'column', show=False)} {', '.join(map(repr, names))}"
@@ -180,7 +181,6 @@ def _check_names(found: Sequence[str], batch: str, columns: Sequence[Column]) ->
 
 def _series(values: pa.ChunkedArray, batch: str, column: Column) -> pd.Series:
     """Return a column as its declared type, or refuse the batch by the rows that are not."""
-    wanted = ARROW_TYPES[column.dtype]
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     found = values.type
@@ -191,7 +191,7 @@ def _series(values: pa.ChunkedArray, batch: str, column: Column) -> pd.Series:
         # pandas stores a column of whole numbers with gaps as floats with NaN.
         values = pc.if_else(pc.is_nan(values), None, values)
     try:
-        typed = values.cast(wanted)
+        typed = _at_once(values, column)
     except pa.ArrowInvalid:
         typed = _each(values.combine_chunks(), batch, column)
     gaps = column.dtype == "int64" and (column.nullable or typed.null_count)
@@ -208,6 +208,15 @@ def _convertible(found: pa.DataType, dtype: str) -> bool:
     moment = types.is_date(found) or (types.is_timestamp(found) and not found.tz)
     other = {"string": False, "int64": number, "float64": number, "timestamp": moment}
     return bool(text or other[dtype])
+
+
+def _at_once(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    """Return the values converted; ArrowInvalid if one of them is not of the column's type."""
+    text = column.dtype == "int64" and pa.types.is_string(values.type)
+    if text and pc.any(pc.match_substring_regex(values, "[xX]")).as_py():
+        # Arrow would read 0x1F as 31.
+        raise pa.ArrowInvalid
+    return values.cast(ARROW_TYPES[column.dtype])
 
 
 def _each(values: pa.Array, batch: str, column: Column) -> pa.Array:
@@ -236,8 +245,9 @@ def _one(value: pa.Scalar, wanted: pa.DataType) -> object:
     """Return one value as Python's; whole numbers may be written ``5.0``."""
     if pa.types.is_integer(wanted) and isinstance(value.as_py(), str):
         whole = WHOLE_NUMBER.fullmatch(value.as_py())
-        if whole is not None:
-            value = pa.scalar(whole[1].removeprefix("+"))
+        if whole is None:
+            raise pa.ArrowInvalid
+        value = pa.scalar(whole[1].removeprefix("+"))
     return value.cast(wanted).as_py()
 
 

@@ -155,6 +155,13 @@ def test_columns_that_are_not_the_declared_ones_are_named(header, told):
     assert told in refusal(header + separator.join([b"1"] * (header.count(separator) + 1)) + b"\n")
 
 
+def test_a_file_without_its_header_does_not_show_its_first_row():
+    """Its values would be taken for column names, and told."""
+    said = refusal(b"2013-01-01,secret,1,1\n" + ROW)
+    assert "lacks columns 'departure', 'carrier', 'distance_miles', 'delay_minutes'." in said
+    assert "secret" not in said
+
+
 def test_parquet_columns_that_are_not_the_declared_ones_are_named():
     """The same check, for the other kind of file."""
     assert "lacks columns 'departure', 'carrier', 'distance_miles'" in refusal(
@@ -167,6 +174,7 @@ def test_parquet_columns_that_are_not_the_declared_ones_are_named():
     [
         (2, b"secret", "'distance_miles' (int64) has values that are not whole numbers"),
         (2, b"1.5", "'distance_miles' (int64) has values that are not whole numbers"),
+        (2, b"0x1F", "'distance_miles' (int64) has values that are not whole numbers"),
         (2, b"1e400", "'distance_miles' (int64) has values that are not whole numbers"),
         (2, b"99999999999999999999", "'distance_miles' (int64) has values that are not whole"),
         (3, b"secret", "'delay_minutes' (float64) has values that are not numbers"),
