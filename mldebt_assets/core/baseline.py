@@ -31,7 +31,7 @@ class Baseline:
     """Scaled numbers and one column a frequent code, and the weights of both."""
 
     encoding: Encoding
-    columns: OneHotEncoder
+    columns: OneHotEncoder | None
     regression: LogisticRegression
 
     def predict(self, inputs: pd.DataFrame) -> NDArray[np.float64]:
@@ -58,9 +58,11 @@ def fit_baseline(
     check_both_labels("training", labels[~tuning])
     check_both_labels("tuning", labels[tuning])
     encoding = fit_encoding(inputs[~tuning], rare_below=settings.rare_below)
-    columns = OneHotEncoder(
-        min_frequency=LEAST_SHARE, handle_unknown="infrequent_if_exist", dtype=np.float32
-    ).fit(encode(encoding, inputs[~tuning])[0])
+    columns = None
+    if encoding.categories:
+        columns = OneHotEncoder(
+            min_frequency=LEAST_SHARE, handle_unknown="infrequent_if_exist", dtype=np.float32
+        ).fit(encode(encoding, inputs[~tuning])[0])
     training_table = _table(encoding, columns, inputs[~tuning])
     tuning_table = _table(encoding, columns, inputs[tuning])
     with threadpool_limits(1):
@@ -74,6 +76,8 @@ def fit_baseline(
     return Baseline(encoding=encoding, columns=columns, regression=best)
 
 
-def _table(encoding: Encoding, columns: OneHotEncoder, inputs: pd.DataFrame) -> csr_matrix:
+def _table(encoding: Encoding, columns: OneHotEncoder | None, inputs: pd.DataFrame) -> csr_matrix:
     codes, numbers = encode(encoding, inputs)
+    if columns is None:
+        return csr_matrix(numbers)
     return csr_matrix(hstack([columns.transform(codes), csr_matrix(numbers)]))

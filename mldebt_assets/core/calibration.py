@@ -53,8 +53,8 @@ def cheapest_threshold(
 
     >>> from mldebt_assets.core.policies import Costs
     >>> costs = Costs(false_alarm=1.0, missed=3.0)
-    >>> cheapest_threshold(np.array([0.1, 0.3, 0.6]), np.array([0.0, 0.0, 1.0]), costs)
-    0.45
+    >>> cheapest_threshold(np.array([0.125, 0.25, 0.5]), np.array([0.0, 0.0, 1.0]), costs)
+    0.375
     """
     order = np.argsort(-probabilities, kind="stable")
     falling = probabilities[order]

@@ -32,13 +32,13 @@ class Training:
     seed: int = 20130101
     device: str = "cpu"
     members: int = 4
-    epochs: int = 3
-    batch_rows: int = 2048
+    epochs: int = 20
+    batch_rows: int = 256
     learning_rate: float = 5e-3
     weight_decay: float = 1e-4
     embedding: int = 8
     hidden: tuple[int, ...] = (64, 32)
-    rare_below: int = 100
+    rare_below: int = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Gate:
     rounds: int = 2000
     recent_batches: int = 3
     slice_loss: float = 0.02
-    slice_rows: int = 500
+    slice_rows: int = 2000
     least_groups: int = 8
 
 

@@ -110,7 +110,20 @@ def carrier(flights: pd.DataFrame) -> pd.Series[str]:
     return flights["carrier"]
 
 
-MINUTES = {"minimum": 0, "maximum": 1439}
+LAST_MINUTE = 24 * 60 - 1
+
+
+def weather(name: str, meaning: str, minimum: float, maximum: float) -> Column:
+    """Return a column of the weather at the origin in the scheduled hour; it may be missing."""
+    return Column(
+        name=name,
+        dtype="float64",
+        meaning=f"{meaning}, at the origin in the scheduled hour",
+        nullable=True,
+        minimum=minimum,
+        maximum=maximum,
+    )
+
 
 flight_delays = Pipeline(
     name="flight_delays",
@@ -133,89 +146,28 @@ flight_delays = Pipeline(
             name="scheduled_departure_minute",
             dtype="int64",
             meaning="minutes after local midnight",
-            **MINUTES,
+            minimum=0,
+            maximum=LAST_MINUTE,
         ),
         Column(
             name="scheduled_arrival_minute",
             dtype="int64",
             meaning="minutes after midnight at the destination",
-            **MINUTES,
+            minimum=0,
+            maximum=LAST_MINUTE,
         ),
         Column(
             name="distance_miles", dtype="int64", meaning="great circle", minimum=1, maximum=6000
         ),
-        Column(
-            name="temperature_f",
-            dtype="float64",
-            meaning="at the origin, scheduled hour",
-            nullable=True,
-            minimum=-40,
-            maximum=130,
-        ),
-        Column(
-            name="dew_point_f",
-            dtype="float64",
-            meaning="at the origin, scheduled hour",
-            nullable=True,
-            minimum=-60,
-            maximum=100,
-        ),
-        Column(
-            name="relative_humidity",
-            dtype="float64",
-            meaning="a fraction",
-            nullable=True,
-            minimum=0,
-            maximum=1,
-        ),
-        Column(
-            name="wind_direction_degrees",
-            dtype="float64",
-            meaning="where the wind comes from",
-            nullable=True,
-            minimum=0,
-            maximum=360,
-        ),
-        Column(
-            name="wind_speed_mph",
-            dtype="float64",
-            meaning="at the origin",
-            nullable=True,
-            minimum=0,
-            maximum=150,
-        ),
-        Column(
-            name="wind_gust_mph",
-            dtype="float64",
-            meaning="empty where no gusts were reported",
-            nullable=True,
-            minimum=0,
-            maximum=200,
-        ),
-        Column(
-            name="precipitation_inches",
-            dtype="float64",
-            meaning="in the hour",
-            nullable=True,
-            minimum=0,
-            maximum=20,
-        ),
-        Column(
-            name="pressure_millibars",
-            dtype="float64",
-            meaning="at sea level",
-            nullable=True,
-            minimum=850,
-            maximum=1100,
-        ),
-        Column(
-            name="visibility_miles",
-            dtype="float64",
-            meaning="capped at 10",
-            nullable=True,
-            minimum=0,
-            maximum=10,
-        ),
+        weather("temperature_f", "air temperature", -40, 130),
+        weather("dew_point_f", "dew point", -60, 100),
+        weather("relative_humidity", "a fraction", 0, 1),
+        weather("wind_direction_degrees", "where the wind comes from", 0, 360),
+        weather("wind_speed_mph", "mean wind", 0, 150),
+        weather("wind_gust_mph", "gusts; missing where none were reported", 0, 200),
+        weather("precipitation_inches", "rain or melted snow in the hour", 0, 20),
+        weather("pressure_millibars", "at sea level", 850, 1100),
+        weather("visibility_miles", "capped at 10", 0, 10),
         Column(
             name="arrival_delay_minutes",
             dtype="float64",
@@ -258,7 +210,7 @@ flight_delays = Pipeline(
     least_rows=1000,
     slices={"origin": origin, "carrier": carrier, "part_of_day": part_of_day},
     split=Split(group="flight_date"),
-    training=Training(),
+    training=Training(epochs=3, batch_rows=2048, rare_below=100),
     costs=Costs(false_alarm=20.0, missed=60.0, caught=10.0),
     drift=Drift(ignore=("flight_number",)),
     retraining=Retraining(first_batches=3),
