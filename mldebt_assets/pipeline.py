@@ -94,11 +94,11 @@ class Pipeline:
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]] = field(default_factory=dict)
     batch_end: Callable[[str], datetime] | None = None
     split: Split
-    training: Training = Training()
+    training: Training = field(default_factory=Training)
     costs: Costs
-    gate: Gate = Gate()
-    drift: Drift = Drift()
-    retraining: Retraining = Retraining()
+    gate: Gate = field(default_factory=Gate)
+    drift: Drift = field(default_factory=Drift)
+    retraining: Retraining = field(default_factory=Retraining)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself, before anything runs."""

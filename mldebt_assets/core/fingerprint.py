@@ -23,6 +23,17 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def md5(data: bytes) -> str:
+    """Return the MD5 of ``data``: DVC's address of it, never its identity.
+
+    Source: RFC 1321; the value below is from its test suite.
+
+    >>> md5(b"abc")
+    '900150983cd24fb0d6963f7d28e17f72'
+    """
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
 def canonical_json(value: Any) -> bytes:
     """Return the one UTF-8 text of a JSON value: keys sorted, no spaces, floats by repr.
 

@@ -1,0 +1,18 @@
+"""The stages in the order in which data flows; each module builds one stage of a pipeline."""
+
+from mldebt_assets.assets import (
+    champion,
+    drift_report,
+    evaluation,
+    features,
+    model,
+    predictions,
+    raw,
+    scorer,
+    training_set,
+    validated,
+)
+
+BATCH_STAGES = (raw, validated, features, scorer, predictions, drift_report)
+TRAINING_STAGES = (training_set, model, evaluation, champion)
+STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

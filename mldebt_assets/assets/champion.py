@@ -1,0 +1,145 @@
+"""``p/champion``: the promotion. A refusal is recorded, and materializes nothing.
+
+The order is intent → MLflow's alias → this materialization → done. A kill between two of them
+leaves the old champion until the next start finishes the promotion.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import dagster as dg
+
+from mldebt_assets.assets.keys import REASON_TAG, RETRAINING_TAG, common, key
+from mldebt_assets.assets.training_set import made_from
+from mldebt_assets.core.fingerprint import digest
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import Fact
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Reading, Snapshot, Stored, at_storage_id, snapshot_metadata
+
+LARGEST_ONNX_DISAGREEMENT = 1e-5
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that promotes what the gate let through."""
+
+    @dg.asset(
+        **common(pipeline, "champion", kinds={"onnx", "mlflow"}, partitioned=False),
+        deps=[key(pipeline, "evaluation"), key(pipeline, "model"), key(pipeline, "training_set")],
+        output_required=False,
+        description="The model in production: who decided it, why, and what it replaced.",
+    )
+    def champion(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.Output[dict[str, Any]]]:
+        reading = Reading(context.instance, platform.snapshots)
+        decision = decide(context, pipeline, reading)
+        record = platform.record(pipeline.name)
+        when = datetime.fromisoformat(decision["effective_at"])
+        if not decision["evaluation"]["promote"]:
+            record.append("refused", decision, effective_at=when)
+            context.log.info("Refused: %s", decision["reason"])
+            return
+        model = reading.newest(key(pipeline, "model"))
+        newest_batch = list(decision["reference"]["batches"])[-1]
+        onnx = export(pipeline, platform, reading, model, newest_batch)
+        decision["onnx"] = snapshot_metadata(onnx)
+        intent = record.append("intent", decision, effective_at=when)
+        platform.registry.set_champion(pipeline.name, decision["version"])
+        yield dg.Output(
+            promotion_value(intent), metadata={**headline(pipeline, intent), **reading.metadata()}
+        )
+        record.append("done", {"intent": intent.sequence}, effective_at=when)
+
+    return [champion]
+
+
+def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Reading) -> Any:
+    """Return everything that the record keeps of a decision, whichever way it went."""
+    evaluated = reading.newest(key(pipeline, "evaluation"))
+    evaluation = reading.load(evaluated)
+    model = reading.newest(key(pipeline, "model"))
+    manifest_stored = reading.newest(key(pipeline, "training_set"))
+    manifest = reading.load(manifest_stored)
+    tags = context.run.tags
+    return {
+        "version": model.metadata["version"],
+        "weights_sha256": model.snapshot.sha256,
+        "model": located(model),
+        "training_set": located(manifest_stored),
+        "evaluation": {**located(evaluated), "promote": evaluation["promote"]},
+        "previous_version": (evaluation["incumbent"] or {}).get("version"),
+        "reference": drift_reference(context.instance, pipeline, manifest_stored, manifest),
+        "effective_at": manifest["batches"][-1]["effective_at"],
+        "by": f"gate, in Dagster run {context.run_id}",
+        "reason": evaluation["reason"],
+        "asked_because": tags.get(REASON_TAG, "materialized by hand"),
+        "retraining": tags.get(RETRAINING_TAG),
+        "run_id": context.run_id,
+    }
+
+
+def located(stored: Stored) -> dict[str, Any]:
+    """Return where and what an artefact is, for the record."""
+    return {**snapshot_metadata(stored.snapshot), "storage_id": stored.storage_id}
+
+
+def drift_reference(
+    instance: dg.DagsterInstance, pipeline: Pipeline, stored: Stored, manifest: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what the champion's drift is measured against: the last batches it trained on."""
+    batches = {}
+    for entry in manifest["batches"][-pipeline.drift.reference_batches :]:
+        _, storage_id = stored.reads[f"{pipeline.name}/features"][entry["batch"]]
+        features = at_storage_id(instance, key(pipeline, "features"), int(storage_id))
+        validated = made_from(instance, features, key(pipeline, "validated"))
+        batches[entry["batch"]] = {**validated.identity, "storage_id": validated.storage_id}
+    hashes = {batch: snapshot["sha256"] for batch, snapshot in batches.items()}
+    return {"hash": digest(hashes), "batches": batches}
+
+
+def export(
+    pipeline: Pipeline, platform: Platform, reading: Reading, model: Stored, batch: str
+) -> Snapshot:
+    """Store the model as ONNX, after checking that it agrees with PyTorch on a batch's rows.
+
+    Raises: dagster.Failure if the two disagree; nothing is promoted then.
+    """
+    from mldebt_assets.core.features import inputs_of
+    from mldebt_assets.core.onnx_export import onnx_disagreement, to_onnx
+    from mldebt_assets.core.training import from_bytes
+
+    fitted = from_bytes(reading.load(model).data)
+    exported = to_onnx(fitted)
+    rows = inputs_of(reading.load(reading.newest(key(pipeline, "features"), batch)))
+    disagreement = onnx_disagreement(fitted, exported, rows)
+    if disagreement > LARGEST_ONNX_DISAGREEMENT:
+        raise dg.Failure(
+            f"The ONNX export differs from PyTorch by {disagreement:.2g} on {len(rows)} rows, "
+            f"more than {LARGEST_ONNX_DISAGREEMENT:g}; nothing was promoted.\n"
+            "Fix: check the versions of onnx and torch with `mldebt doctor`."
+        )
+    version = model.metadata["version"]
+    return platform.snapshots.put(
+        exported, folder=f"{pipeline.name}/onnx", name=f"version-{version}.onnx"
+    )
+
+
+def promotion_value(intent: Fact) -> dict[str, Any]:
+    """Return the promotion as the champion's artefact stores it."""
+    return {"sequence": intent.sequence, "hash": intent.hash, **intent.body}
+
+
+def headline(pipeline: Pipeline, intent: Fact) -> dict[str, Any]:
+    """Return what a person wants to read first on the champion's page."""
+    decision = intent.body
+    return {
+        "version": decision["version"],
+        "weights_sha256": decision["weights_sha256"],
+        "training_set": decision["training_set"]["sha256"],
+        "replaced version": decision["previous_version"] or "none",
+        "reason": decision["reason"],
+        "prove it": dg.MetadataValue.md(f"`mldebt lineage {pipeline.name}`"),
+        "decided at": intent.recorded_at.isoformat(timespec="seconds"),
+    }

@@ -1,0 +1,145 @@
+"""``p/drift_report``: a batch beside the reference of the champion that scores it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.core.verdict import Verdict
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import READ_PREFIX
+
+CHECK = "no_drift"
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that judges a batch's drift, with its check."""
+    report_key = key(pipeline, "drift_report")
+    taken = {
+        stage: dg.AssetIn(key(pipeline, stage), input_manager_key="snapshots")
+        for stage in ("validated", "scorer", "predictions")
+    }
+
+    @dg.asset(
+        **common(pipeline, "drift_report", kinds={"scipy", "json"}, partitioned=True),
+        ins=taken,
+        check_specs=[
+            dg.AssetCheckSpec(name=CHECK, asset=report_key, partitions_def=batches(pipeline))
+        ],
+        description="How far the batch lies from the data that its champion was trained on.",
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext,
+        validated: pd.DataFrame,
+        scorer: dict[str, Any],
+        predictions: pd.DataFrame,
+        platform: dg.ResourceParam[Platform],
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[dict[str, Any]]]:
+        report = {
+            **compare(pipeline, platform, validated, scorer),
+            "scores": summary_of(predictions),
+        }
+        if scorer["version"] is not None:
+            context.add_asset_metadata(read_of_reference(pipeline, scorer["reference"]))
+        yield check_result(verdict_of(report), report_key, severity=dg.AssetCheckSeverity.WARN)
+        yield dg.Output(report, metadata=headline(report))
+
+    return [drift_report]
+
+
+def compare(
+    pipeline: Pipeline, platform: Platform, validated: pd.DataFrame, scorer: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the drift report as plain values; before the first champion it judges nothing."""
+    if scorer["version"] is None:
+        summary = "no champion yet, so nothing to compare with"
+        return {"judged": False, "drifted": False, "summary": summary, "reference": None}
+    from mldebt_assets.core.drift.rule import judge
+    from mldebt_assets.core.tables import from_parquet
+
+    reference = scorer["reference"]
+    rows = [
+        from_parquet(
+            platform.snapshots.get(
+                name=f"{pipeline.name}/validated/{batch}",
+                sha256_hex=snapshot["sha256"],
+                md5=snapshot["md5"],
+            )
+        )
+        for batch, snapshot in reference["batches"].items()
+    ]
+    report = judge(
+        pd.concat(rows, ignore_index=True),
+        validated,
+        columns=pipeline.watched,
+        limits=pipeline.drift,
+    )
+    return {"judged": True, "reference": reference["hash"], **report.as_dict()}
+
+
+def summary_of(predictions: pd.DataFrame) -> dict[str, Any]:
+    """Return how many rows were scored, their mean score, and the share that raised an alarm."""
+    if predictions.empty:
+        return {"rows": 0, "mean": None, "alarm_rate": None}
+    return {
+        "rows": len(predictions),
+        "mean": float(predictions["score"].mean()),
+        "alarm_rate": float(predictions["decision"].mean()),
+    }
+
+
+def read_of_reference(pipeline: Pipeline, reference: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata that says which validated snapshots the reference is."""
+    read = {
+        batch: [snapshot["sha256"], snapshot["storage_id"]]
+        for batch, snapshot in reference["batches"].items()
+    }
+    return {f"{READ_PREFIX}reference:{pipeline.name}/validated": dg.MetadataValue.json(read)}
+
+
+def verdict_of(report: dict[str, Any]) -> Verdict:
+    """Return the whole report as the one verdict that the check shows."""
+    drifted = [column["name"] for column in report.get("columns", ()) if column["drifted"]]
+    return Verdict(
+        name=CHECK,
+        passed=not report["drifted"],
+        measured=len(drifted) if report["judged"] else None,
+        limit=0,
+        unit="columns",
+        reason=report["summary"],
+    )
+
+
+def headline(report: dict[str, Any]) -> dict[str, Any]:
+    """Return the report as metadata: the verdict, then every column's numbers as a table."""
+    facts: dict[str, Any] = {
+        "drifted": report["drifted"],
+        "summary": report["summary"],
+        "reference": report["reference"] or "none",
+    }
+    if not report["judged"]:
+        return facts
+    records = [
+        dg.TableRecord(
+            {
+                "column": column["name"],
+                "drifted": column["drifted"],
+                "reason": column["reason"],
+                **{name: round(value, 5) for name, value in column["statistics"].items()},
+            }
+        )
+        for column in report["columns"]
+    ]
+    names = dict.fromkeys(name for record in records for name in record.data)
+    schema = dg.TableSchema([dg.TableColumn(name) for name in names])
+    return {
+        **facts,
+        "rule": report["rule"],
+        "calibration": report["calibration"],
+        "underpowered": report["underpowered"],
+        "columns": dg.MetadataValue.table(records, schema),
+    }

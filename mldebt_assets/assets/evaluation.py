@@ -1,0 +1,238 @@
+"""``p/evaluation``: the candidate beside the incumbent on rows that neither has learned from.
+
+The incumbent is read from the promotion record and named by its hash: an edge from the champion
+would be a cycle. The gate's verdicts are this asset's checks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.model import training_rows
+from mldebt_assets.assets.predictions import load_model
+from mldebt_assets.assets.scorer import pinned
+from mldebt_assets.assets.training_set import load_rows
+from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.core.features import GROUP, LABEL, inputs_of, slices_of
+from mldebt_assets.core.fingerprint import split_of
+from mldebt_assets.core.gate import GATES
+from mldebt_assets.core.verdict import Verdict, all_passed
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import Champion
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Blob, Reading, newest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mldebt_assets.core.gate import Contest
+    from mldebt_assets.core.training import FittedModel
+
+SHOWN = ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error", "cost_per_row")
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that measures a candidate and lets the gate judge it."""
+    asset_key = key(pipeline, "evaluation")
+
+    @dg.asset(
+        **common(pipeline, "evaluation", kinds={"scipy", "json"}, partitioned=False),
+        deps=[
+            key(pipeline, "model"),
+            key(pipeline, "training_set"),
+            dg.AssetDep(key(pipeline, "features"), partition_mapping=dg.AllPartitionMapping()),
+        ],
+        check_specs=[dg.AssetCheckSpec(name=name, asset=asset_key) for name in GATES],
+        description="Metrics, slices, money, and the gate's verdicts, on held-out groups.",
+    )
+    def evaluation(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.AssetCheckResult | dg.Output[dict[str, Any]]]:
+        reading = Reading(context.instance, platform.snapshots)
+        model = reading.newest(key(pipeline, "model"))
+        manifest = reading.newest(key(pipeline, "training_set"))
+        rows = load_rows(context.instance, reading, pipeline, manifest)
+        champion = platform.record(pipeline.name).champion()
+        measured, verdicts = evaluate(
+            pipeline,
+            rows,
+            candidate=from_weights(reading.load(model)),
+            incumbent=load_model(pipeline, platform, pinned(champion)) if champion else None,
+            forward=forward_metric(context.instance, pipeline, champion),
+        )
+        measured["version"] = model.metadata["version"]
+        measured["incumbent"] = named(champion)
+        for verdict in verdicts:
+            yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
+        log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured)
+        yield dg.Output(measured, metadata={**headline(measured), **reading.metadata()})
+
+    return [evaluation]
+
+
+def from_weights(weights: Blob) -> "FittedModel":
+    """Return the model that these bytes are; their digest was compared when they were loaded."""
+    from mldebt_assets.core.training import from_bytes
+
+    return from_bytes(weights.data)
+
+
+def named(champion: Champion | None) -> dict[str, Any] | None:
+    """Return which version the candidate was compared with, by its hash."""
+    if champion is None:
+        return None
+    return {"version": champion.version, "weights_sha256": champion.weights_sha256}
+
+
+def forward_metric(
+    instance: dg.DagsterInstance, pipeline: Pipeline, champion: Champion | None
+) -> dict[str, float]:
+    """Return the incumbent's mean ROC AUC on the batches that it scored before they were learned.
+
+    The candidate has none until its first batch arrives.
+    """
+    if champion is None:
+        return {}
+    found = []
+    for batch in instance.get_dynamic_partitions(batches(pipeline).name or ""):
+        scored = newest(instance, key(pipeline, "predictions"), batch)
+        facts = scored.metadata if scored else {}
+        if facts.get("scored by") == champion.version and "roc_auc" in facts:
+            found.append(float(facts["roc_auc"]))
+    return {"incumbent": sum(found) / len(found)} if found else {}
+
+
+def evaluate(
+    pipeline: Pipeline,
+    rows: "pd.DataFrame",
+    *,
+    candidate: "FittedModel",
+    incumbent: "FittedModel | None",
+    forward: dict[str, float],
+) -> tuple[dict[str, Any], tuple[Verdict, ...]]:
+    """Return what was measured, as plain values, and the gate's verdicts.
+
+    All models score the same rows: the held-out groups of the newest batches. The baseline is
+    fitted here, on the rows that the candidate was fitted on.
+    """
+    from mldebt_assets.core.baseline import fit_baseline
+    from mldebt_assets.core.gate import Contest, judge
+    from mldebt_assets.core.training import predict
+
+    recent = list(dict.fromkeys(rows["_batch"]))[-pipeline.gate.recent_batches :]
+    held_out = (split_of(rows[GROUP], pipeline.split) == "held_out") & rows[LABEL].notna()
+    judged = rows[held_out & rows["_batch"].isin(recent)]
+    inputs = inputs_of(judged)
+    learned, tuning = training_rows(pipeline, rows)
+    baseline = fit_baseline(
+        inputs_of(learned), learned[LABEL].to_numpy(), tuning, settings=pipeline.training
+    )
+    match = Contest(
+        labels=judged[LABEL].to_numpy(),
+        groups=judged[GROUP].to_numpy(),
+        candidate=predict(candidate, inputs),
+        incumbent=None if incumbent is None else predict(incumbent, inputs),
+        baseline=baseline.predict(inputs),
+        slices={name: values.to_numpy() for name, values in slices_of(judged).items()},
+        forward=forward,
+        seed=pipeline.training.seed,
+    )
+    verdicts = judge(match, pipeline.gate)
+    thresholds = {
+        "candidate": candidate.threshold,
+        "incumbent": incumbent.threshold if incumbent else None,
+        "baseline": candidate.threshold,
+    }
+    measured = {
+        "promote": all_passed(verdicts),
+        "reason": reason_of(verdicts),
+        "judged_on": {"batches": recent, "rows": len(judged), "groups": judged[GROUP].nunique()},
+        "models": measure(pipeline, match, thresholds),
+        "slices": slices(pipeline, match, candidate.threshold),
+        "forward": forward,
+        "verdicts": [verdict.as_dict() for verdict in verdicts],
+    }
+    return measured, verdicts
+
+
+def reason_of(verdicts: tuple[Verdict, ...]) -> str:
+    """Return why the candidate was refused, else what it won by."""
+    against = [f"{v.name}: {v.reason}" for v in verdicts if not v.passed]
+    if against:
+        return "; ".join(against)
+    return next(v.reason for v in verdicts if v.name == "beats_incumbent")
+
+
+def measure(
+    pipeline: Pipeline, match: "Contest", thresholds: dict[str, float | None]
+) -> dict[str, Any]:
+    """Return each model's metrics and curves on the judged rows."""
+    from mldebt_assets.core.evaluation import calibration_curve, metrics, roc_curve
+
+    models: dict[str, Any] = {}
+    for name, threshold in ({} if match.unjudgeable else thresholds).items():
+        scores = getattr(match, name)
+        if scores is None or threshold is None:
+            continue
+        curves = {
+            "roc": roc_curve(match.labels, scores),
+            "calibration": calibration_curve(match.labels, scores),
+        }
+        models[name] = {
+            "threshold": threshold,
+            "metrics": metrics(match.labels, scores, threshold=threshold, costs=pipeline.costs),
+            "curves": {
+                curve: {axis: values.tolist() for axis, values in points.items()}
+                for curve, points in curves.items()
+            },
+        }
+    return models
+
+
+def slices(pipeline: Pipeline, match: "Contest", threshold: float) -> list[dict[str, Any]]:
+    """Return the candidate's metrics in every slice."""
+    from mldebt_assets.core.evaluation import metrics_by_slice
+
+    found = metrics_by_slice(
+        match.labels,
+        match.candidate,
+        match.slices,
+        threshold=threshold,
+        costs=pipeline.costs,
+        least_rows=pipeline.gate.slice_rows,
+    )
+    return [asdict(one) for one in found]
+
+
+def log_to_mlflow(platform: Platform, run_id: str, measured: dict[str, Any]) -> None:
+    """Log the candidate's metrics and the picture with its run, which has ended."""
+    from mldebt_assets.plots import evaluation_figure
+
+    client = platform.registry.client
+    if measured["models"]:
+        for name, value in measured["models"]["candidate"]["metrics"].items():
+            client.log_metric(run_id, f"held_out_{name}", value)
+        client.log_figure(run_id, evaluation_figure(measured), "plots/evaluation.png")
+    client.set_tag(run_id, "gate", "passed" if measured["promote"] else "refused")
+
+
+def headline(measured: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person wants to see first: the verdict, then the models side by side."""
+    metrics = {name: model["metrics"] for name, model in measured["models"].items()}
+    if not metrics:
+        return {"promote": measured["promote"], "reason": measured["reason"]}
+    records = [
+        dg.TableRecord({"metric": name, **{m: round(v[name], 5) for m, v in metrics.items()}})
+        for name in metrics["candidate"]
+    ]
+    columns = [dg.TableColumn(name) for name in ("metric", *metrics)]
+    facts = {f"candidate {n}": v for n, v in metrics["candidate"].items() if n in SHOWN}
+    return {
+        "promote": measured["promote"],
+        "reason": measured["reason"],
+        "models": dg.MetadataValue.table(records, dg.TableSchema(columns)),
+        **facts,
+    }

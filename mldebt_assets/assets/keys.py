@@ -1,0 +1,48 @@
+"""The names that the stages share: asset keys, partitions, tags, and what every asset carries."""
+
+from typing import TypedDict
+
+import dagster as dg
+
+from mldebt_assets.pipeline import Pipeline
+
+PIPELINE_TAG = "mldebt/pipeline"
+BATCH_TAG = "mldebt/batch"
+RAW_TAG = "mldebt/raw_sha256"
+RETRAINING_TAG = "mldebt/retraining"
+REASON_TAG = "mldebt/reason"
+
+
+def key(pipeline: Pipeline, stage: str) -> dg.AssetKey:
+    """Return the key ``pipeline/stage``."""
+    return dg.AssetKey([pipeline.name, stage])
+
+
+def batches(pipeline: Pipeline) -> dg.DynamicPartitionsDefinition:
+    """Return the pipeline's batches: they arrive, they are not a calendar."""
+    return dg.DynamicPartitionsDefinition(name=f"{pipeline.name}_batches")
+
+
+class Common(TypedDict):
+    """The arguments of ``dagster.asset`` that every stage gives alike."""
+
+    key: dg.AssetKey
+    group_name: str
+    owners: list[str]
+    kinds: set[str]
+    tags: dict[str, str]
+    io_manager_key: str
+    partitions_def: dg.PartitionsDefinition | None
+
+
+def common(pipeline: Pipeline, stage: str, *, kinds: set[str], partitioned: bool) -> Common:
+    """Return the arguments that every stage gives its asset alike."""
+    return {
+        "key": key(pipeline, stage),
+        "group_name": pipeline.name,
+        "owners": [pipeline.owner],
+        "kinds": kinds,
+        "tags": {"mldebt/stage": stage},
+        "io_manager_key": "snapshots",
+        "partitions_def": batches(pipeline) if partitioned else None,
+    }

@@ -1,0 +1,170 @@
+"""``p/model``: weights, an MLflow run and a registered version, all three naming each other."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mldebt_assets.assets.keys import common, key
+from mldebt_assets.assets.training_set import load_rows
+from mldebt_assets.core.errors import SnapshotMissingError
+from mldebt_assets.core.features import GROUP, LABEL, inputs_of
+from mldebt_assets.core.fingerprint import digest, md5, sha256, split_of
+from mldebt_assets.pipeline import Pipeline, as_configuration
+from mldebt_assets.provenance import code, environment
+from mldebt_assets.registry import ModelVersion
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Blob, Reading
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
+
+Facts = dict[str, Any]
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that trains, or finds that the very same training was done before."""
+
+    @dg.asset(
+        **common(pipeline, "model", kinds={"pytorch", "mlflow"}, partitioned=False),
+        deps=[
+            key(pipeline, "training_set"),
+            dg.AssetDep(key(pipeline, "features"), partition_mapping=dg.AllPartitionMapping()),
+        ],
+        required_resource_keys={"mlflow", "platform"},
+        description="Weights as safetensors; vocabularies, scales and threshold are in the file.",
+    )
+    def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Blob]:
+        platform: Platform = context.resources.platform
+        mlflow = context.resources.mlflow
+        with ended(mlflow):
+            reading = Reading(context.instance, platform.snapshots)
+            manifest = reading.newest(key(pipeline, "training_set"))
+            reading.note(manifest)
+            facts = training_facts(pipeline, manifest.snapshot.sha256)
+            same = made_before(pipeline, platform, facts["training_key"])
+            if same is not None:
+                mlflow.set_tag("reused_version", same.version)
+                value, made = stored_weights(pipeline, platform, same), reused_facts(same)
+            else:
+                table = load_rows(context.instance, reading, pipeline, manifest)
+                value, made = train(pipeline, platform, mlflow, table, facts)
+        metadata = {**facts, **made, **reading.metadata()}
+        return dg.MaterializeResult(value=value, metadata=metadata)
+
+    return [model]
+
+
+def training_facts(pipeline: Pipeline, training_set: str) -> Facts:
+    """Return what decides the weights: data, code and configuration, and one key for all three."""
+    configuration = {
+        name: as_configuration(getattr(pipeline, name))
+        for name in ("columns", "target", "features", "split", "training", "costs")
+    }
+    state, where = code(), environment()
+    decides = {
+        "training_set": training_set,
+        "code": state["digest"],
+        "configuration": digest(configuration),
+    }
+    return {
+        "training_set": training_set,
+        "code_commit": state["commit"] or "unknown",
+        "code_dirty": str(state["dirty"]).lower(),
+        "code_digest": state["digest"],
+        "configuration": decides["configuration"],
+        "environment": where["digest"],
+        "environment_facts": dg.MetadataValue.json(where),
+        "training_key": digest(decides),
+    }
+
+
+def made_before(pipeline: Pipeline, platform: Platform, training_key: str) -> ModelVersion | None:
+    """Return the version that the same manifest, code and configuration made, if it is stored."""
+    version = platform.registry.find(pipeline.name, training_key=training_key)
+    if version is None:
+        return None
+    try:
+        stored_weights(pipeline, platform, version)
+    except SnapshotMissingError:
+        return None
+    return version
+
+
+def stored_weights(pipeline: Pipeline, platform: Platform, version: ModelVersion) -> Blob:
+    """Return a version's weights by the hash that its tags name."""
+    data = platform.snapshots.get(
+        name=f"{pipeline.name}/model version {version.version}",
+        sha256_hex=version.tags["weights_sha256"],
+        md5=version.tags["weights_md5"],
+    )
+    return Blob(data, ".safetensors")
+
+
+def reused_facts(version: ModelVersion) -> Facts:
+    """Return what a model's metadata says where nothing had to be trained."""
+    return {
+        "version": version.version,
+        "weights_sha256": version.tags["weights_sha256"],
+        "mlflow_run_id": version.run_id,
+        "reused": True,
+    }
+
+
+def train(
+    pipeline: Pipeline, platform: Platform, mlflow: Any, table: "pd.DataFrame", facts: Facts
+) -> tuple[Blob, Facts]:
+    """Fit on the training groups, log the run, register the version; return weights and facts."""
+    from mldebt_assets.core.training import fit, to_bytes
+
+    rows, tuning = training_rows(pipeline, table)
+    run_id = mlflow.active_run().info.run_id
+    mlflow.log_params({**as_configuration(pipeline.training), "rows": len(rows)})
+    history: list[tuple[int, dict[str, float]]] = []
+    fitted = fit(
+        inputs_of(rows),
+        rows[LABEL].to_numpy(),
+        tuning,
+        settings=pipeline.training,
+        costs=pipeline.costs,
+        report=lambda epoch, metrics: history.append((epoch, metrics)),
+    )
+    for epoch, metrics in history:
+        mlflow.log_metrics(metrics, step=epoch)
+    weights = to_bytes(fitted)
+    hashes = {"weights_sha256": sha256(weights), "weights_md5": md5(weights)}
+    tags = {name: str(value) for name, value in {**facts, **hashes}.items()}
+    del tags["environment_facts"]
+    mlflow.set_tags(tags)
+    mlflow.log_dict(facts["environment_facts"].value, "environment.json")
+    version = platform.registry.register(pipeline.name, run_id=run_id, weights=weights, tags=tags)
+    return Blob(weights, ".safetensors"), {
+        "version": version.version,
+        "weights_sha256": hashes["weights_sha256"],
+        "mlflow_run_id": run_id,
+        "rows trained on": len(rows),
+        "reused": False,
+    }
+
+
+def training_rows(
+    pipeline: Pipeline, table: "pd.DataFrame"
+) -> "tuple[pd.DataFrame, NDArray[np.bool_]]":
+    """Return the labelled rows outside the held-out groups, and which of them only tune."""
+    place = split_of(table[GROUP], pipeline.split)
+    learn = (place != "held_out") & table[LABEL].notna()
+    return table[learn], (place[learn] == "tuning").to_numpy()
+
+
+@contextmanager
+def ended(mlflow: Any) -> Iterator[None]:
+    """End the MLflow run as FINISHED only if the body finished, whatever happens."""
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    finally:
+        mlflow.end_run(status)

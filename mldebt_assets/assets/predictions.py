@@ -1,0 +1,95 @@
+"""``p/predictions``: every row scored by the champion of its time, with the model's hash on it."""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import pandas as pd
+
+from mldebt_assets.assets.keys import common, key
+from mldebt_assets.core.features import LABEL, ROW_ID, inputs_of
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.resources import Platform
+
+if TYPE_CHECKING:
+    from mldebt_assets.core.training import FittedModel
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that scores a batch before anyone learns from it."""
+    taken = {
+        stage: dg.AssetIn(key(pipeline, stage), input_manager_key="snapshots")
+        for stage in ("scorer", "features")
+    }
+
+    @dg.asset(
+        **common(pipeline, "predictions", kinds={"pytorch", "parquet"}, partitioned=True),
+        ins=taken,
+        description="Scores of rows that nobody had learned from. Empty before the first champion.",
+    )
+    def predictions(
+        scorer: dict[str, Any], features: pd.DataFrame, platform: dg.ResourceParam[Platform]
+    ) -> dg.MaterializeResult[pd.DataFrame]:
+        if scorer["version"] is None:
+            return dg.MaterializeResult(value=no_predictions())
+        model = load_model(pipeline, platform, scorer)
+        scored = score(model, scorer, features)
+        facts = realised(pipeline, model.threshold, scored, features)
+        return dg.MaterializeResult(value=scored, metadata=facts)
+
+    return [predictions]
+
+
+def no_predictions() -> pd.DataFrame:
+    """Return the table of a batch that arrived before there was a champion."""
+    types = {ROW_ID: "object", "score": "float64", "decision": "bool", "version": "int64"}
+    return pd.DataFrame({name: pd.Series([], dtype=t) for name, t in types.items()}).assign(
+        weights_sha256=pd.Series([], dtype="object")
+    )
+
+
+def load_model(pipeline: Pipeline, platform: Platform, scorer: dict[str, Any]) -> "FittedModel":
+    """Return the model that the scorer names, after comparing its digest."""
+    from mldebt_assets.core.training import from_bytes
+
+    weights = platform.snapshots.get(
+        name=f"{pipeline.name}/model version {scorer['version']}",
+        sha256_hex=scorer["weights_sha256"],
+        md5=scorer["model"]["md5"],
+    )
+    return from_bytes(weights)
+
+
+def score(model: "FittedModel", scorer: dict[str, Any], features: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a scored row: its id, score, decision, and the version and hash that made it."""
+    from mldebt_assets.core.training import predict
+
+    scores = predict(model, inputs_of(features))
+    return pd.DataFrame(
+        {
+            ROW_ID: features[ROW_ID],
+            "score": scores,
+            "decision": scores >= model.threshold,
+            "version": scorer["version"],
+            "weights_sha256": scorer["weights_sha256"],
+        }
+    )
+
+
+def realised(
+    pipeline: Pipeline, threshold: float, scored: pd.DataFrame, features: pd.DataFrame
+) -> dict[str, dg.MetadataValue]:
+    """Return the metrics of the rows whose labels are known, as metadata.
+
+    These are forward metrics: the model had seen no row of this batch.
+    """
+    from mldebt_assets.core.evaluation import metrics
+
+    known = features[LABEL].notna().to_numpy()
+    measured = metrics(
+        features[LABEL].to_numpy()[known],
+        scored["score"].to_numpy()[known],
+        threshold=threshold,
+        costs=pipeline.costs,
+    )
+    served = {name: dg.MetadataValue.float(float(value)) for name, value in measured.items()}
+    return {"scored by": dg.MetadataValue.int(int(scored["version"].iloc[0])), **served}

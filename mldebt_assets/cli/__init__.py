@@ -1,0 +1,56 @@
+"""The command line: parse, call, print. One module a command group."""
+
+import logging
+import os
+import sys
+import warnings
+
+import typer
+
+from mldebt_assets.cli import answers, main_job, setup
+from mldebt_assets.core.errors import CallError, MLDebtError, UnreachableError
+from mldebt_assets.home import TELEMETRY_OFF
+
+EXIT_NO = 1
+EXIT_WRONG_CALL = 2
+EXIT_NO_ANSWER = 3
+EXIT_INTERRUPTED = 130
+
+cli = typer.Typer(
+    name="mldebt",
+    help="Exact lineage, proved answers, drift that retrains, and a gate that decides.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (main_job, answers, setup):
+    group.add_commands(cli)
+
+
+def app() -> None:
+    """Run the command line; errors become one message and a ``Fix:`` line, and an exit code."""
+    os.environ.update({name: os.environ.get(name, off) for name, off in TELEMETRY_OFF.items()})
+    quiet_libraries()
+    try:
+        cli()
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted. Run the same command again: it goes on where it was.\n")
+        sys.exit(EXIT_INTERRUPTED)
+    except MLDebtError as problem:
+        sys.stderr.write(f"{problem}\n")
+        sys.exit(exit_code(problem))
+
+
+def exit_code(problem: MLDebtError) -> int:
+    """Return 2 for a wrong call, 3 where something cannot be reached, else 1."""
+    if isinstance(problem, CallError):
+        return EXIT_WRONG_CALL
+    return EXIT_NO_ANSWER if isinstance(problem, UnreachableError) else EXIT_NO
+
+
+def quiet_libraries() -> None:
+    """Keep other libraries' notices off the terminal; what goes wrong still raises."""
+    warnings.simplefilter("ignore")
+    for name in ("alembic", "mlflow", "great_expectations", "dvc", "torch.onnx", "onnxscript"):
+        logging.getLogger(name).setLevel(logging.ERROR)

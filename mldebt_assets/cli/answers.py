@@ -1,0 +1,132 @@
+"""Commands that answer questions: lineage and status."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from mldebt_assets.cli.opening import AsJson, PipelineName, opened, out, print_json
+from mldebt_assets.pipelines import PIPELINES, find
+
+SHORT = 12
+
+
+def add_commands(cli: typer.Typer) -> None:
+    """Add this module's commands to the command line."""
+    for command in (lineage, status):
+        cli.command()(command)
+
+
+def lineage(
+    pipeline: PipelineName,
+    version: Annotated[
+        int | None, typer.Option(help="This version instead of the champion.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which data, code and environment made the production model.
+
+    Example: `mldebt lineage flight_delays --json`
+    """
+    from mldebt_assets.lineage import decision_on, trace
+
+    declared = find(pipeline)
+    with opened() as (platform, instance):
+        facts = platform.record(declared.name).facts()
+        decision = decision_on(facts, declared.name, version)
+        answer = None if decision is None else trace(instance, platform, declared, decision)
+    if as_json:
+        print_json(answer or {"pipeline": declared.name, "model": None})
+    elif answer is None:
+        out.print(f"{declared.name} has no champion yet. Run: mldebt replay {declared.name}")
+    else:
+        show_lineage(answer)
+    if answer is None:
+        raise typer.Exit(1)
+
+
+def show_lineage(answer: dict[str, Any]) -> None:
+    """Print a lineage as a page: the version, why it is there, and every batch's hashes."""
+    model, promotion, code = answer["model"], answer["promotion"], answer["code"]
+    training = answer["training_set"]
+    state = "champion" if promotion["promoted"] else "[red]refused[/]"
+    rows = [
+        (
+            f"{answer['pipeline']} v{model['version']}",
+            f"{state}, trained {model['trained_at'][:19]}",
+        ),
+        ("weights", model["weights_sha256"]),
+        ("training set", training["hash"]),
+        ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
+        ("code", f"commit {code['commit'] or 'unknown'}" + (" + changes" if code["dirty"] else "")),
+        ("", f"digest {code['digest'][:SHORT]}"),
+        (
+            "environment",
+            f"digest {answer['environment']['digest'][:SHORT]}, "
+            f"torch {answer['environment']['torch']}, Python {answer['environment']['python']}",
+        ),
+        ("decided", f"{promotion['recorded_at'][:19]} by the {promotion['by']}"),
+        ("because", promotion["reason"]),
+        ("trained because", promotion["asked_because"]),
+        (
+            "replaced",
+            f"v{promotion['previous_version']}" if promotion["previous_version"] else "nothing",
+        ),
+        ("MLflow run", model["mlflow_run_id"]),
+    ]
+    facts = Table(box=None, show_header=False)
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    for row in rows:
+        facts.add_row(*row)
+    out.print(facts)
+    hashes = Table(title="What it was trained on (SHA-256)", title_justify="left", box=None)
+    for heading in ("batch", "raw", "validated", "features", "licence"):
+        hashes.add_column(heading)
+    licences = {source["batch"]: source["licence"] for source in answer["sources"]}
+    for entry in training["batches"]:
+        shown = [entry[stage]["sha256"][:SHORT] for stage in ("raw", "validated", "features")]
+        hashes.add_row(entry["batch"], *shown, licences[entry["batch"]])
+    out.print(hashes)
+
+
+def status(
+    pipeline: Annotated[str | None, typer.Argument(help="All pipelines if left out.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the champion and the four questions that its owner must be able to answer.
+
+    Example: `mldebt status flight_delays`
+    """
+    from mldebt_assets.status import status_of
+
+    declared = [find(pipeline)] if pipeline else list(PIPELINES)
+    with opened() as (platform, instance):
+        answers = [status_of(instance, platform, each, datetime.now(UTC)) for each in declared]
+    if as_json:
+        print_json(answers[0] if pipeline else answers)
+        return
+    for answer in answers:
+        show_status(answer)
+
+
+def show_status(answer: dict[str, Any]) -> None:
+    """Print one pipeline's champion and the four answers."""
+    champion = answer["champion"]
+    named = (
+        f"v{champion['version']} since {champion['effective_at'][:10]}, "
+        f"weights {champion['weights_sha256'][:SHORT]}"
+        if champion
+        else "none yet"
+    )
+    out.print(f"[bold]{answer['pipeline']}[/]  champion: {named}")
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold", max_width=40)
+    table.add_column()
+    for question in answer["questions"].values():
+        known = question["answer"]
+        table.add_row(question["question"], known if question["evidence"] else f"[dim]{known}[/]")
+    out.print(table)

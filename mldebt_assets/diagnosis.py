@@ -1,0 +1,121 @@
+"""What ``mldebt doctor`` looks at: each finding is a verdict whose reason ends with the fix."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from mldebt_assets.core.errors import HomeError
+from mldebt_assets.core.verdict import Verdict
+from mldebt_assets.home import project_root
+from mldebt_assets.pipelines import PIPELINES
+
+if TYPE_CHECKING:
+    from mldebt_assets.home import Home
+
+LEAST_FREE_BYTES = 2 * 1024**3
+PYTHONS = ((3, 11), (3, 12))
+SHOWN = 5
+LEAST_ANTLR = Version("4.10")
+
+
+def diagnose(home: Home) -> list[Verdict]:
+    """Return a verdict on everything that a working installation needs."""
+    return [
+        python_version(),
+        locked_packages(),
+        asset_selections(),
+        free_space(home),
+        complete_home(home),
+        *[landing_folder(pipeline.name) for pipeline in PIPELINES],
+    ]
+
+
+def _finding(name: str, problem: str | None, fine: str) -> Verdict:
+    return Verdict(
+        name=name,
+        passed=problem is None,
+        measured=None,
+        limit=None,
+        unit="",
+        reason=fine if problem is None else problem,
+    )
+
+
+def python_version() -> Verdict:
+    """Python is a version that the lock was resolved for."""
+    found = ".".join(map(str, sys.version_info[:3]))
+    fits = sys.version_info[:2] in PYTHONS
+    problem = None if fits else f"it is {found}. Fix: install Python 3.12 and run `make setup`"
+    return _finding("Python", problem, found)
+
+
+def locked_packages() -> Verdict:
+    """The installed packages are those of requirements.lock."""
+    lock = project_root() / "requirements.lock"
+    if not lock.is_file():
+        return _finding("packages", None, "no requirements.lock here; installed as a package")
+    wrong = []
+    for line in filter(None, map(str.strip, lock.read_text().splitlines())):
+        wanted = Requirement(line)
+        if wanted.marker is not None and not wanted.marker.evaluate():
+            continue
+        try:
+            found = importlib.metadata.version(wanted.name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "missing"
+        if found == "missing" or found not in wanted.specifier:
+            wrong.append(f"{wanted} (found: {found})")
+    shown = "; ".join(wrong[:SHOWN])
+    problem = f"{len(wrong)} differ: {shown}. Fix: `make clean setup`" if wrong else None
+    return _finding("packages", problem, "exactly those of requirements.lock")
+
+
+def asset_selections() -> Verdict:
+    """Dagster's asset selections work: dvc's hydra-core asks for an antlr that breaks them."""
+    found = importlib.metadata.version("antlr4-python3-runtime")
+    problem = None
+    if Version(found) < LEAST_ANTLR:
+        problem = (
+            f"antlr4-python3-runtime {found} breaks Dagster's asset selections. Fix: "
+            "`pip install --no-deps antlr4-python3-runtime==4.13.2`, or `make clean setup`"
+        )
+    return _finding("asset selections", problem, f"antlr4-python3-runtime {found}")
+
+
+def free_space(home: Home) -> Verdict:
+    """There is room for snapshots in cache and remote."""
+    place = next(p for p in (home.root, *home.root.parents) if p.exists())
+    free = shutil.disk_usage(place).free
+    problem = None
+    if free < LEAST_FREE_BYTES:
+        problem = f"{free / 1e9:.1f} GB are free at {place}. Fix: free at least 2 GB"
+    return _finding("disk", problem, f"{free / 1e9:.0f} GB are free at {place}")
+
+
+def complete_home(home: Home) -> Verdict:
+    """The home is made, complete and writable."""
+    try:
+        home.require()
+    except HomeError as error:
+        return _finding("home", str(error).replace("\n", " "), "")
+    return _finding("home", None, str(home.root))
+
+
+def landing_folder(name: str) -> Verdict:
+    """The pipeline's landing folder can be listed, and what lies there are batches."""
+    from mldebt_assets.core.errors import MLDebtError
+    from mldebt_assets.pipelines import find
+    from mldebt_assets.sources.landing import survey
+
+    try:
+        landing = survey(find(name).source, project_root())
+    except MLDebtError as error:
+        return _finding(f"landing folder of {name}", str(error).replace("\n", " "), "")
+    problem = "; ".join(file.problem for file in landing.refused).replace("\n", " ") or None
+    return _finding(f"landing folder of {name}", problem, f"{len(landing.arrivals)} batches")

@@ -1,0 +1,196 @@
+"""Where everything lives: the home directory, and how it is made once, by one process.
+
+``mldebt init`` makes Dagster's and MLflow's databases before anything parallel starts, since
+several processes racing on a fresh database corrupt it for good. ``home.json`` is written last:
+a home without it is half made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mldebt_assets.core.errors import HomeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+LAYOUT_VERSION = 1
+
+TELEMETRY_OFF = {
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "DO_NOT_TRACK": "true",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+# One run of a pipeline at a time: a batch is scored before anyone learns from it.
+concurrency:
+  runs:
+    max_concurrent_runs: 4
+    tag_concurrency_limits:
+      - key: mldebt/pipeline
+        limit: 1
+        value:
+          applyLimitPerUniqueValue: true
+"""
+
+
+def project_root() -> Path:
+    """Return the checkout that this package runs from, or the current directory if installed."""
+    checkout = Path(__file__).resolve().parent.parent
+    return checkout if (checkout / "workspace.yaml").is_file() else Path.cwd()
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths of one installation. Nothing in here is touched by constructing it."""
+
+    root: Path
+
+    @classmethod
+    def locate(cls) -> Home:
+        """Return the home that ``MLDEBT_HOME`` names, else ``.mldebt/`` in the project."""
+        named = os.environ.get("MLDEBT_HOME")
+        return cls(Path(named).expanduser().resolve() if named else project_root() / ".mldebt")
+
+    @property
+    def marker(self) -> Path:
+        """The file that says the home is complete."""
+        return self.root / "home.json"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's home: its configuration, event log and run storage."""
+        return self.root / "dagster"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """MLflow's tracking database, as a SQLAlchemy URL."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root}/mlflow/mlflow.db"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        """Where MLflow keeps the files of its runs."""
+        return self.root / "mlflow" / "artifacts"
+
+    @property
+    def records(self) -> Path:
+        """The folder of the promotion records, one file a pipeline."""
+        return self.root / "records"
+
+    @property
+    def remote_url(self) -> str:
+        """The DVC remote: ``MLDEBT_REMOTE``, else the folder ``.mldebt-remote`` beside the home."""
+        return os.environ.get("MLDEBT_REMOTE") or str(self.root.parent / ".mldebt-remote")
+
+    def require(self) -> Home:
+        """Return this home if it is complete and can be written.
+
+        Raises: HomeError saying which of the two it is not, with the fix.
+        """
+        if not self.root.is_dir():
+            raise HomeError.of(str(self.root), "does not exist.")
+        if not self.marker.is_file():
+            raise HomeError.of(
+                str(self.root),
+                "is half made: its home.json is missing.",
+                "run `mldebt init`, which completes it and keeps what is there",
+            )
+        layout = json.loads(self.marker.read_text()).get("layout")
+        if layout != LAYOUT_VERSION:
+            raise HomeError.of(
+                str(self.root),
+                f"has layout {layout}, but this version reads layout {LAYOUT_VERSION}.",
+                "install the version that made it, or point MLDEBT_HOME to a new directory",
+            )
+        self._require_writable()
+        return self
+
+    def _require_writable(self) -> None:
+        probe = self.root / f".probe-{os.getpid()}"
+        try:
+            probe.touch()
+            probe.unlink()
+        except OSError as problem:
+            raise HomeError.of(
+                str(self.root),
+                f"cannot be written ({problem.strerror}).",
+                "give yourself write permission, or point MLDEBT_HOME to another directory",
+            ) from problem
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables under which Dagster and the rest find this home."""
+        return {
+            **TELEMETRY_OFF,
+            "DAGSTER_HOME": str(self.dagster),
+            "MLDEBT_HOME": str(self.root),
+        }
+
+
+def initialise(home: Home, pipelines: Iterable[str]) -> bool:
+    """Make the home, or complete a half-made one; return whether there was anything to do.
+
+    Raises: HomeError where the directory cannot be made or written.
+    """
+    if home.marker.is_file():
+        home.require()
+        return False
+    try:
+        for folder in (home.dagster, home.mlflow_artifacts, home.records):
+            folder.mkdir(parents=True, exist_ok=True)
+        (home.dagster / "dagster.yaml").write_text(DAGSTER_YAML)
+    except OSError as problem:
+        raise HomeError.of(
+            str(home.root),
+            f"cannot be made ({problem.strerror}: {problem.filename}).",
+            "give yourself write permission, or point MLDEBT_HOME to another directory",
+        ) from problem
+    os.environ.update(home.environment())
+    _initialise_dvc(home)
+    _initialise_dagster(home)
+    _initialise_mlflow(home, pipelines)
+    partial = home.marker.with_suffix(".partial")
+    partial.write_text(json.dumps({"layout": LAYOUT_VERSION, "remote": home.remote_url}) + "\n")
+    partial.replace(home.marker)
+    return True
+
+
+def _initialise_dvc(home: Home) -> None:
+    from dvc.repo import Repo
+
+    repo = Repo.init(str(home.root), no_scm=True, force=True)
+    with repo.config.edit("repo") as config:
+        config["core"] = {"analytics": "false", "remote": "store", "autostage": "false"}
+        config["remote"] = {"store": {"url": home.remote_url, "verify": True}}
+    repo.close()
+    (home.root / ".dvcignore").write_text("/dagster\n/mlflow\n/records\n")
+
+
+def _initialise_dagster(home: Home) -> None:
+    from dagster import DagsterInstance
+
+    with DagsterInstance.from_config(str(home.dagster)) as instance:
+        instance.get_runs_count()
+        instance.event_log_storage.get_maximum_record_id()
+        instance.all_instigator_state()
+
+
+def _initialise_mlflow(home: Home, pipelines: Iterable[str]) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(home.mlflow_uri)
+    for pipeline in pipelines:
+        if client.get_experiment_by_name(pipeline) is None:
+            client.create_experiment(
+                pipeline, artifact_location=(home.mlflow_artifacts / pipeline).as_uri()
+            )

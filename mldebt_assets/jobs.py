@@ -1,0 +1,50 @@
+"""The two jobs of a pipeline: take in a batch, and train a candidate and judge it."""
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from mldebt_assets.assets.keys import PIPELINE_TAG, batches, key
+from mldebt_assets.pipeline import Pipeline
+
+BATCH_ASSETS = (
+    "raw",
+    "validated",
+    "quarantine",
+    "features",
+    "scorer",
+    "predictions",
+    "drift_report",
+)
+TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion")
+
+
+def batch_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that takes in one batch."""
+    return f"{pipeline.name}_batch"
+
+
+def retraining_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that trains a candidate and lets the gate judge it."""
+    return f"{pipeline.name}_retraining"
+
+
+def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
+    """Return both jobs. They run in one process: each step of its own would import everything."""
+    tags = {PIPELINE_TAG: pipeline.name}
+    return [
+        dg.define_asset_job(
+            batch_job_name(pipeline),
+            selection=[key(pipeline, stage) for stage in BATCH_ASSETS],
+            partitions_def=batches(pipeline),
+            executor_def=dg.in_process_executor,
+            tags=tags,
+            description="Take in one batch: store, validate, score, look for drift.",
+        ),
+        dg.define_asset_job(
+            retraining_job_name(pipeline),
+            selection=[key(pipeline, stage) for stage in TRAINING_ASSETS],
+            executor_def=dg.in_process_executor,
+            tags=tags,
+            description="Train a candidate on what has arrived, and let the gate judge it.",
+        ),
+    ]

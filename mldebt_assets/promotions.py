@@ -1,0 +1,165 @@
+"""The promotion record: append-only, hash-chained, and the one truth of who is champion.
+
+Each line is one fact. A promotion is an ``intent``, then MLflow's alias, then Dagster's champion
+materialization, then ``done``; a kill between two of them leaves the old champion, and the next
+start finishes the promotion (see :mod:`mldebt_assets.reconcile`). The champion is derived: the
+newest intent that is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from filelock import FileLock
+
+from mldebt_assets.core.errors import RecordError
+from mldebt_assets.core.fingerprint import canonical_json, sha256
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Kind = Literal["intent", "done", "undone", "refused", "batch_refused", "decision"]
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of the record."""
+
+    sequence: int
+    kind: Kind
+    recorded_at: datetime
+    effective_at: datetime
+    body: dict[str, Any]
+    hash: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version in production, and the promotion that made it so."""
+
+    version: int
+    weights_sha256: str
+    promotion: Fact
+
+    @property
+    def reference(self) -> dict[str, Any]:
+        """The drift reference: its ``hash`` and the validated snapshots that it names."""
+        reference: dict[str, Any] = self.promotion.body["reference"]
+        return reference
+
+
+class PromotionRecord:
+    """The record of one pipeline, in one file of JSON lines."""
+
+    def __init__(self, path: Path, pipeline: str) -> None:
+        self.path = path
+        self.pipeline = pipeline
+
+    def facts(self) -> list[Fact]:
+        """Return every fact in its order, after checking the chain of hashes.
+
+        A last line that was torn by a kill in the middle of writing is no fact yet.
+
+        Raises: RecordError naming the line where the chain breaks.
+        """
+        if not self.path.exists():
+            return []
+        facts: list[Fact] = []
+        for number, line in enumerate(_whole_lines(self.path.read_bytes()), start=1):
+            previous = facts[-1].hash if facts else GENESIS
+            facts.append(self._checked(number, line, previous))
+        return facts
+
+    def _checked(self, number: int, line: bytes, previous: str) -> Fact:
+        try:
+            entry = json.loads(line)
+        except ValueError as problem:
+            raise RecordError.of(str(self.path), number, "it is no JSON") from problem
+        stated = entry.pop("hash", None)
+        if entry.get("previous") != previous or entry.get("sequence") != number:
+            raise RecordError.of(str(self.path), number, "a line before it was changed or removed")
+        if sha256(canonical_json(entry)) != stated:
+            raise RecordError.of(str(self.path), number, "its hash is not that of its content")
+        return Fact(
+            sequence=number,
+            kind=entry["kind"],
+            recorded_at=datetime.fromisoformat(entry["recorded_at"]),
+            effective_at=datetime.fromisoformat(entry["effective_at"]),
+            body=entry["body"],
+            hash=stated,
+        )
+
+    def append(
+        self,
+        kind: Kind,
+        body: dict[str, Any],
+        *,
+        effective_at: datetime,
+        recorded_at: datetime | None = None,
+    ) -> Fact:
+        """Append one fact and return it; it is on the disk when this returns.
+
+        ``effective_at`` is the data's time, ``recorded_at`` the wall clock (now by default).
+        """
+        with self._lock():
+            facts = self.facts()
+            entry = {
+                "sequence": len(facts) + 1,
+                "previous": facts[-1].hash if facts else GENESIS,
+                "pipeline": self.pipeline,
+                "kind": kind,
+                "recorded_at": (recorded_at or datetime.now(UTC)).isoformat(),
+                "effective_at": effective_at.isoformat(),
+                "body": body,
+            }
+            line = canonical_json({**entry, "hash": sha256(canonical_json(entry))}) + b"\n"
+            self._write(line)
+        return self.facts()[-1]
+
+    def _write(self, line: bytes) -> None:
+        whole = b"\n".join(_whole_lines(self.path.read_bytes())) if self.path.exists() else b""
+        with self.path.open("r+b" if self.path.exists() else "xb") as file:
+            file.truncate(len(whole) + 1 if whole else 0)
+            file.seek(0, os.SEEK_END)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _lock(self) -> FileLock:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return FileLock(f"{self.path}.lock")
+
+    def champion(self) -> Champion | None:
+        """Return the champion, or None before the first promotion is done."""
+        return champion_of(self.facts())
+
+
+def _whole_lines(data: bytes) -> list[bytes]:
+    """Return the lines that were written to their end; bytes after the last newline are torn."""
+    return data.split(b"\n")[:-1]
+
+
+def champion_of(facts: list[Fact]) -> Champion | None:
+    """Return the champion that these facts make: the newest intent that is done."""
+    done = {fact.body["intent"] for fact in facts if fact.kind == "done"}
+    promoted = [fact for fact in facts if fact.kind == "intent" and fact.sequence in done]
+    if not promoted:
+        return None
+    newest = promoted[-1]
+    return Champion(
+        version=newest.body["version"],
+        weights_sha256=newest.body["weights_sha256"],
+        promotion=newest,
+    )
+
+
+def open_intents(facts: list[Fact]) -> list[Fact]:
+    """Return the intents that are neither done nor undone: a kill came between."""
+    closed = {fact.body["intent"] for fact in facts if fact.kind in {"done", "undone"}}
+    return [fact for fact in facts if fact.kind == "intent" and fact.sequence not in closed]

@@ -1,0 +1,134 @@
+"""MLflow: the runs, the registered versions and the champion's alias."""
+
+from __future__ import annotations
+
+import functools
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mldebt_assets.core.errors import UnknownVersionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mldebt_assets.home import Home
+
+CHAMPION_ALIAS = "champion"
+WEIGHTS_FILE = "weights.safetensors"
+FACTS_FILE = "model.json"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """A registered version with its tags, all of them strings."""
+
+    version: int
+    run_id: str
+    created_at: float
+    tags: Mapping[str, str]
+
+
+class Registry:
+    """The MLflow server or database that the home names."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    @functools.cached_property
+    def client(self) -> Any:
+        """MLflow's client; importing MLflow takes seconds, so it is made when first used."""
+        from mlflow import MlflowClient
+
+        return MlflowClient(self._home.mlflow_uri)
+
+    def register(
+        self, pipeline: str, *, run_id: str, weights: bytes, tags: Mapping[str, str]
+    ) -> ModelVersion:
+        """Store the weights with their run and register them as the pipeline's next version.
+
+        The model is an MLflow pyfunc that loads through :mod:`mldebt_assets.serving`: it holds
+        weights and facts, and nothing that is unpickled.
+        """
+        from mlflow.exceptions import MlflowException
+        from mlflow.models import Model
+        from mlflow.pyfunc import add_to_model
+
+        with tempfile.TemporaryDirectory() as folder:
+            data = Path(folder) / "data"
+            data.mkdir()
+            (data / WEIGHTS_FILE).write_bytes(weights)
+            facts = {"pipeline": pipeline, "weights_sha256": tags["weights_sha256"]}
+            (data / FACTS_FILE).write_text(json.dumps(facts))
+            model = Model(run_id=run_id)
+            add_to_model(model, loader_module="mldebt_assets.serving", data="data")
+            model.save(str(Path(folder) / "MLmodel"))
+            self.client.log_artifacts(run_id, folder, "model")
+        try:
+            self.client.get_registered_model(pipeline)
+        except MlflowException:
+            self.client.create_registered_model(pipeline)
+        source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
+        created = self.client.create_model_version(
+            pipeline, source=source, run_id=run_id, tags=dict(tags)
+        )
+        return _as_version(created)
+
+    def find(self, pipeline: str, *, training_key: str) -> ModelVersion | None:
+        """Return the version that this manifest, code and configuration made before, if any."""
+        found = [
+            version
+            for version in self.versions(pipeline)
+            if version.tags.get("training_key") == training_key
+        ]
+        return found[-1] if found else None
+
+    def versions(self, pipeline: str) -> list[ModelVersion]:
+        """Return every registered version, oldest first."""
+        pages = self.client.search_model_versions(f"name='{pipeline}'", max_results=10_000)
+        return sorted(map(_as_version, pages), key=lambda version: version.version)
+
+    def version(self, pipeline: str, number: int) -> ModelVersion:
+        """Return one version; UnknownVersionError lists those that exist."""
+        versions = {version.version: version for version in self.versions(pipeline)}
+        if number not in versions:
+            raise UnknownVersionError.of(pipeline, number, versions)
+        return versions[number]
+
+    def set_champion(self, pipeline: str, version: int) -> None:
+        """Point the alias ``champion`` to a version; a projection of the promotion record."""
+        self.client.set_registered_model_alias(pipeline, CHAMPION_ALIAS, str(version))
+
+    def champion(self, pipeline: str) -> int | None:
+        """Return the version that the alias points to, or None where there is no alias."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            found = self.client.get_model_version_by_alias(pipeline, CHAMPION_ALIAS)
+        except MlflowException:
+            return None
+        return int(found.version)
+
+    def end_dead_runs(self, dead: set[str]) -> list[str]:
+        """End as KILLED every RUNNING run of these Dagster runs; return the runs' ids."""
+        ended = []
+        for experiment in self.client.search_experiments():
+            running = self.client.search_runs(
+                [experiment.experiment_id], "attributes.status = 'RUNNING'"
+            )
+            for run in running:
+                if run.data.tags.get("dagster_run_id") in dead:
+                    self.client.set_terminated(run.info.run_id, "KILLED")
+                    ended.append(str(run.info.run_id))
+        return ended
+
+
+def _as_version(found: Any) -> ModelVersion:
+    return ModelVersion(
+        version=int(found.version),
+        run_id=str(found.run_id),
+        created_at=found.creation_timestamp / 1000,
+        tags=dict(found.tags),
+    )

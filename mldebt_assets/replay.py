@@ -1,0 +1,176 @@
+"""The main job: batches arrive one after another, and what the sensors ask for is done.
+
+A replay evaluates the very sensors that the daemon evaluates, and runs in this process what they
+ask for. What is done is derived from the event log and the promotion record, so that a replay
+interrupted anywhere goes on where it was.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import dagster as dg
+from filelock import FileLock, Timeout
+
+from mldebt_assets.assets.keys import BATCH_TAG, REASON_TAG
+from mldebt_assets.core.errors import BusyError, UnknownBatchError
+from mldebt_assets.home import project_root
+from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
+from mldebt_assets.sensors import arrivals_name, retraining_name
+from mldebt_assets.story import Chapter, chapters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.resources import Platform
+
+DAEMON_SILENCE_SECONDS = 60
+SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a replay is doing now, for whoever shows it."""
+
+    kind: Literal["batch", "retraining", "settled"]
+    batch: str
+    reason: str = ""
+    chapter: Chapter | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replay did: the batches that it settled, and the wall seconds that it took."""
+
+    chapters: tuple[Chapter, ...]
+    settled: tuple[str, ...]
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[Chapter, ...]:
+        """The batches settled now that were refused or failed."""
+        return tuple(c for c in self.chapters if c.batch in self.settled and c.problem)
+
+
+def replay(
+    pipeline: Pipeline,
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    *,
+    until: str | None = None,
+    report: Callable[[Progress], None],
+) -> Outcome:
+    """Let every batch up to ``until`` arrive, and retrain where the sensors ask for it.
+
+    Raises: BusyError if the daemon or another replay does this already; UnknownBatchError if
+            there is no batch ``until``.
+    """
+    started = time.monotonic()
+    check_until(pipeline, until)
+    lock = FileLock(platform.home.root / f"{pipeline.name}.replay.lock")
+    try:
+        with lock.acquire(timeout=0):
+            refuse_beside_daemon(instance)
+            fail_dead_runs(instance, platform)
+            finish_promotions(instance, platform, pipeline)
+            settled = run_until_quiet(pipeline, instance, until, report, platform)
+    except Timeout as taken:
+        raise BusyError.of(
+            f"Another replay of {pipeline.name} is running.", "wait until it has ended."
+        ) from taken
+    story = chapters(instance, platform, pipeline)
+    return Outcome(tuple(story), tuple(settled), time.monotonic() - started)
+
+
+def check_until(pipeline: Pipeline, until: str | None) -> None:
+    """Raise UnknownBatchError if the landing folder has no batch ``until``."""
+    from mldebt_assets.sources import landing
+
+    if until is None:
+        return
+    names = [a.batch for a in landing.survey(pipeline.source, project_root()).arrivals]
+    if until not in names:
+        raise UnknownBatchError.of(pipeline.name, until, names)
+
+
+def refuse_beside_daemon(instance: dg.DagsterInstance) -> None:
+    """Raise BusyError if a daemon evaluates the sensors of this home already."""
+    heartbeat = instance.get_daemon_heartbeats().get("SENSOR")
+    if heartbeat and time.time() - heartbeat.timestamp < DAEMON_SILENCE_SECONDS:
+        raise BusyError.of(
+            "Dagster's daemon is running on this home, and takes in what lands by itself.",
+            "watch it in the web UI, or stop it and wait a minute before you replay.",
+        )
+
+
+def run_until_quiet(
+    pipeline: Pipeline,
+    instance: dg.DagsterInstance,
+    until: str | None,
+    report: Callable[[Progress], None],
+    platform: Platform,
+) -> list[str]:
+    """Evaluate the sensors in turn and run what they ask for, until neither asks for anything."""
+    cursors: dict[str, str | None] = {}
+    settled: list[str] = []
+    current: str | None = None
+    while True:
+        request = tick(instance, retraining_name(pipeline), cursors)
+        if request is not None:
+            reason = request.tags[REASON_TAG]
+            report(Progress("retraining", request.tags[BATCH_TAG], reason))
+        else:
+            if current is not None:
+                chapter = {c.batch: c for c in chapters(instance, platform, pipeline)}[current]
+                report(Progress("settled", current, chapter=chapter))
+                settled.append(current)
+            request = tick(instance, arrivals_name(pipeline), cursors)
+            if request is None or (until is not None and (request.partition_key or "") > until):
+                return settled
+            current = request.partition_key
+            report(Progress("batch", current or ""))
+        execute(instance, request)
+
+
+def tick(
+    instance: dg.DagsterInstance, sensor_name: str, cursors: dict[str, str | None]
+) -> dg.RunRequest | None:
+    """Evaluate one sensor as the daemon would; return the run that it asks for, if any.
+
+    A run that was asked for under the same key before is not asked for again.
+    """
+    from mldebt_assets.definitions import defs
+
+    repository = defs.get_repository_def()
+    context = dg.build_sensor_context(
+        instance=instance,
+        instance_ref=instance.get_ref(),
+        cursor=cursors.get(sensor_name),
+        repository_def=repository,
+        sensor_name=sensor_name,
+    )
+    result = repository.get_sensor_def(sensor_name).evaluate_tick(context)
+    cursors[sensor_name] = result.cursor
+    for request in result.dynamic_partitions_requests or []:
+        instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+    return result.run_requests[0] if result.run_requests else None
+
+
+def execute(instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
+    """Run what a sensor asked for in this process; return whether it succeeded."""
+    from mldebt_assets.definitions import defs
+
+    job = defs.resolve_job_def(request.job_name or "")
+    tags = {**request.tags, "dagster/run_key": request.run_key or ""}
+    configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
+    result = job.execute_in_process(
+        instance=instance,
+        partition_key=request.partition_key,
+        run_config=configuration,
+        tags=tags,
+        raise_on_error=False,
+    )
+    return result.success

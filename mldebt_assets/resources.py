@@ -1,0 +1,81 @@
+"""Connections that assets ask for: the home with its stores, and MLflow, loaded when first used."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import dagster as dg
+import psutil
+
+from mldebt_assets.home import Home
+from mldebt_assets.promotions import PromotionRecord
+from mldebt_assets.registry import Registry
+from mldebt_assets.snapshots import SnapshotIOManager, SnapshotStore
+
+PROCESS_TAG = "mldebt/process"
+
+
+class Platform:
+    """One home's stores, opened when first used."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    @functools.cached_property
+    def snapshots(self) -> SnapshotStore:
+        """The DVC cache and remote."""
+        return SnapshotStore(self.home)
+
+    @functools.cached_property
+    def registry(self) -> Registry:
+        """MLflow's runs and model versions."""
+        return Registry(self.home)
+
+    def record(self, pipeline: str) -> PromotionRecord:
+        """Return the promotion record of a pipeline."""
+        return PromotionRecord(self.home.records / f"{pipeline}.jsonl", pipeline)
+
+
+def process_identity() -> str:
+    """Return this process as ``pid:start``, which no later process repeats."""
+    process = psutil.Process()
+    return f"{process.pid}:{process.create_time():.2f}"
+
+
+@dg.resource
+def platform(context: dg.InitResourceContext) -> Platform:
+    """Open the home, and note on the run which process runs it, so that a dead run is found."""
+    home = Home.locate().require()
+    os.environ.update(home.environment())
+    if context.run_id and context.instance and context.instance.has_run(context.run_id):
+        context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_identity()})
+    return Platform(home)
+
+
+@dg.io_manager(required_resource_keys={"platform"})
+def snapshot_io_manager(context: dg.InitResourceContext) -> SnapshotIOManager:
+    """Store what assets make in the home's DVC cache and remote."""
+    return SnapshotIOManager(context.resources.platform.snapshots)
+
+
+@dg.resource(required_resource_keys={"platform"})
+def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
+    """Give dagster-mlflow's resource to the step that trains, and end its run whatever happens.
+
+    dagster-mlflow would take over a run that is still open in this process, and leaves a failed
+    run as FINISHED: so whatever is active ends first, and the status is ours.
+    """
+    import mlflow
+    from dagster_mlflow import mlflow_tracking
+
+    job_tags = context.dagster_run.tags if context.dagster_run else {}
+    mlflow.end_run()
+    configuration = {
+        "experiment_name": job_tags.get("mldebt/pipeline", "mldebt"),
+        "mlflow_tracking_uri": context.resources.platform.home.mlflow_uri,
+        "env": {},
+        "extra_tags": {},
+    }
+    start = cast("Callable[[dg.InitResourceContext], Iterator[Any]]", mlflow_tracking.resource_fn)
+    yield from start(context.replace_config(configuration))

@@ -1,0 +1,104 @@
+"""What became of each batch: drift, retraining, the gate's decision, and how it was served."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.snapshots import newest
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.promotions import Fact
+    from mldebt_assets.resources import Platform
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One batch's story, in the order in which it happened.
+
+    ``scored_by`` is the version that scored it before anyone learned from it, ``metrics`` how
+    well it did; ``champion`` is the version after the batch was settled. ``problem`` says why a
+    batch was refused or its runs failed.
+    """
+
+    batch: str
+    rows: int | None
+    scored_by: int | None
+    metrics: dict[str, float]
+    drifted: bool
+    drift: str
+    retrained: bool
+    reason: str
+    promoted: bool
+    verdict: str
+    champion: int | None
+    problem: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the chapter as plain JSON values."""
+        return asdict(self)
+
+
+def chapters(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -> list[Chapter]:
+    """Return the story of every batch that has arrived, in the order of arrival's names."""
+    facts = platform.record(pipeline.name).facts()
+    story: list[Chapter] = []
+    for batch in sorted(instance.get_dynamic_partitions(batches(pipeline).name or "")):
+        story.append(chapter(instance, pipeline, batch, facts, story))
+    return story
+
+
+def chapter(
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    batch: str,
+    facts: list[Fact],
+    before: list[Chapter],
+) -> Chapter:
+    """Return one batch's story; ``before`` holds the stories of the batches before it."""
+    report = newest(instance, key(pipeline, "drift_report"), batch)
+    predictions = newest(instance, key(pipeline, "predictions"), batch)
+    decision = _last(facts, "decision", batch)
+    judged = [
+        fact
+        for fact in facts
+        if fact.kind in {"intent", "refused"}
+        and decision is not None
+        and fact.body["retraining"] == decision.body["key"]
+    ]
+    verdict = judged[-1] if judged else None
+    promoted = verdict is not None and verdict.kind == "intent"
+    metadata = predictions.metadata if predictions else {}
+    scored_by = metadata.get("scored by")
+    return Chapter(
+        batch=batch,
+        rows=metadata.get("dagster/row_count"),
+        scored_by=scored_by,
+        metrics={k: v for k, v in metadata.items() if isinstance(v, float)},
+        drifted=bool(report and report.metadata["drifted"]),
+        drift=str(report.metadata["summary"]) if report else "",
+        retrained=verdict is not None,
+        reason=decision.body["reason"] if decision else "",
+        promoted=promoted,
+        verdict=verdict.body["reason"] if verdict else "",
+        champion=verdict.body["version"]
+        if verdict and promoted
+        else (before[-1].champion if before else None),
+        problem=_problem(facts, batch, settled=report is not None),
+    )
+
+
+def _last(facts: list[Fact], kind: str, batch: str) -> Fact | None:
+    found = [fact for fact in facts if fact.kind == kind and fact.body["batch"] == batch]
+    return found[-1] if found else None
+
+
+def _problem(facts: list[Fact], batch: str, *, settled: bool) -> str | None:
+    refusal = _last(facts, "batch_refused", batch)
+    if refusal is not None and not settled:
+        return str(refusal.body["reason"])
+    return None if settled else "its run failed; see the run in the web UI"
