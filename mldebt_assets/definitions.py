@@ -1,23 +1,33 @@
 """The whole program: pipelines x stages -> Definitions. The only loops are here."""
 
 import warnings
+from collections.abc import Sequence
 
 import dagster as dg
 
 from mldebt_assets import assets, jobs, sensors
+from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.pipelines import PIPELINES
 from mldebt_assets.resources import mlflow_run, platform, snapshot_io_manager
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", dg.PreviewWarning)
-    warnings.simplefilter("ignore", dg.BetaWarning)
-    defs = dg.Definitions(
-        assets=[asset for p in PIPELINES for stage in assets.STAGES for asset in stage.build(p)],
-        jobs=[job for p in PIPELINES for job in jobs.build(p)],
-        sensors=[sensor for p in PIPELINES for sensor in sensors.build(p)],
-        resources={
-            "platform": platform,
-            "snapshots": snapshot_io_manager,
-            "mlflow": mlflow_run,
-        },
-    )
+
+def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
+    """Return every asset, check, job and sensor of these pipelines."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.Definitions(
+            assets=[
+                asset for p in pipelines for stage in assets.STAGES for asset in stage.build(p)
+            ],
+            jobs=[job for p in pipelines for job in jobs.build(p)],
+            sensors=[sensor for p in pipelines for sensor in sensors.build(p)],
+            resources={
+                "platform": platform,
+                "snapshots": snapshot_io_manager,
+                "mlflow": mlflow_run,
+            },
+        )
+
+
+defs = define(PIPELINES)

@@ -8,15 +8,16 @@ interrupted anywhere goes on where it was.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from filelock import FileLock, Timeout
 
-from mldebt_assets.assets.keys import BATCH_TAG, REASON_TAG
+from mldebt_assets.assets.keys import BATCH_TAG, REASON_TAG, batches
 from mldebt_assets.core.errors import BusyError, UnknownBatchError
 from mldebt_assets.home import project_root
+from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.sensors import arrivals_name, retraining_name
 from mldebt_assets.story import Chapter, chapters
@@ -59,6 +60,7 @@ def replay(
     pipeline: Pipeline,
     platform: Platform,
     instance: dg.DagsterInstance,
+    repository: dg.RepositoryDefinition,
     *,
     until: str | None = None,
     report: Callable[[Progress], None],
@@ -76,7 +78,8 @@ def replay(
             refuse_beside_daemon(instance)
             fail_dead_runs(instance, platform)
             finish_promotions(instance, platform, pipeline)
-            settled = run_until_quiet(pipeline, instance, until, report, platform)
+            clockwork = Clockwork(pipeline, platform, instance, repository, report)
+            settled = clockwork.run_until_quiet(until)
     except Timeout as taken:
         raise BusyError.of(
             f"Another replay of {pipeline.name} is running.", "wait until it has ended."
@@ -106,71 +109,62 @@ def refuse_beside_daemon(instance: dg.DagsterInstance) -> None:
         )
 
 
-def run_until_quiet(
-    pipeline: Pipeline,
-    instance: dg.DagsterInstance,
-    until: str | None,
-    report: Callable[[Progress], None],
-    platform: Platform,
-) -> list[str]:
-    """Evaluate the sensors in turn and run what they ask for, until neither asks for anything."""
-    cursors: dict[str, str | None] = {}
-    settled: list[str] = []
-    current: str | None = None
-    while True:
-        request = tick(instance, retraining_name(pipeline), cursors)
-        if request is not None:
-            reason = request.tags[REASON_TAG]
-            report(Progress("retraining", request.tags[BATCH_TAG], reason))
-        else:
-            if current is not None:
-                chapter = {c.batch: c for c in chapters(instance, platform, pipeline)}[current]
-                report(Progress("settled", current, chapter=chapter))
-                settled.append(current)
-            request = tick(instance, arrivals_name(pipeline), cursors)
-            if request is None or (until is not None and (request.partition_key or "") > until):
+@dataclass
+class Clockwork:
+    """Turns one pipeline's sensors by hand, and runs in this process what they ask for."""
+
+    pipeline: Pipeline
+    platform: Platform
+    instance: dg.DagsterInstance
+    repository: dg.RepositoryDefinition
+    report: Callable[[Progress], None]
+    cursors: dict[str, str | None] = field(default_factory=dict)
+
+    def run_until_quiet(self, until: str | None) -> list[str]:
+        """Evaluate the sensors in turn until neither asks for anything; return what was settled."""
+        settled: list[str] = []
+        while True:
+            self.retrain_as_asked()
+            request = self.tick(arrivals_name(self.pipeline))
+            batch = (request and request.partition_key) or ""
+            if request is None or (until is not None and batch > until):
                 return settled
-            current = request.partition_key
-            report(Progress("batch", current or ""))
-        execute(instance, request)
+            self.report(Progress("batch", batch))
+            self.instance.add_dynamic_partitions(batches(self.pipeline).name or "", [batch])
+            self.execute(batch_job_name(self.pipeline), request)
+            self.retrain_as_asked()
+            told = {c.batch: c for c in chapters(self.instance, self.platform, self.pipeline)}
+            self.report(Progress("settled", batch, chapter=told[batch]))
+            settled.append(batch)
 
+    def retrain_as_asked(self) -> None:
+        """Run every retraining that the sensor asks for now, failed attempts again."""
+        while (request := self.tick(retraining_name(self.pipeline))) is not None:
+            batch, reason = request.tags[BATCH_TAG], request.tags[REASON_TAG]
+            self.report(Progress("retraining", batch, reason))
+            self.execute(retraining_job_name(self.pipeline), request)
 
-def tick(
-    instance: dg.DagsterInstance, sensor_name: str, cursors: dict[str, str | None]
-) -> dg.RunRequest | None:
-    """Evaluate one sensor as the daemon would; return the run that it asks for, if any.
+    def tick(self, sensor_name: str) -> dg.RunRequest | None:
+        """Evaluate a sensor as the daemon would; return the run that it asks for, if any."""
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),
+            cursor=self.cursors.get(sensor_name),
+            repository_def=self.repository,
+            sensor_name=sensor_name,
+        )
+        result = self.repository.get_sensor_def(sensor_name).evaluate_tick(context)
+        self.cursors[sensor_name] = result.cursor
+        return result.run_requests[0] if result.run_requests else None
 
-    A run that was asked for under the same key before is not asked for again.
-    """
-    from mldebt_assets.definitions import defs
-
-    repository = defs.get_repository_def()
-    context = dg.build_sensor_context(
-        instance=instance,
-        instance_ref=instance.get_ref(),
-        cursor=cursors.get(sensor_name),
-        repository_def=repository,
-        sensor_name=sensor_name,
-    )
-    result = repository.get_sensor_def(sensor_name).evaluate_tick(context)
-    cursors[sensor_name] = result.cursor
-    for request in result.dynamic_partitions_requests or []:
-        instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
-    return result.run_requests[0] if result.run_requests else None
-
-
-def execute(instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
-    """Run what a sensor asked for in this process; return whether it succeeded."""
-    from mldebt_assets.definitions import defs
-
-    job = defs.resolve_job_def(request.job_name or "")
-    tags = {**request.tags, "dagster/run_key": request.run_key or ""}
-    configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
-    result = job.execute_in_process(
-        instance=instance,
-        partition_key=request.partition_key,
-        run_config=configuration,
-        tags=tags,
-        raise_on_error=False,
-    )
-    return result.success
+    def execute(self, job_name: str, request: dg.RunRequest) -> bool:
+        """Run what a sensor asked for in this process; return whether it succeeded."""
+        configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
+        result = self.repository.get_job(job_name).execute_in_process(
+            instance=self.instance,
+            partition_key=request.partition_key,
+            run_config=configuration,
+            tags={**request.tags, "dagster/run_key": request.run_key or ""},
+            raise_on_error=False,
+        )
+        return result.success

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 UNFINISHED = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
 ARRIVALS_INTERVAL_SECONDS = 15
 RETRAINING_INTERVAL_SECONDS = 10
+REPORTS_A_TICK = 100
 
 
 def arrivals_name(pipeline: Pipeline) -> str:
@@ -184,25 +185,27 @@ def next_retraining(
     pending = pending_retraining(instance, pipeline, facts)
     if pending is not None:
         return dg.SensorResult(run_requests=[pending], cursor=str(last_decided(facts)))
-    reports = instance.fetch_materializations(
+    undecided = instance.fetch_materializations(
         dg.AssetRecordsFilter(
             asset_key=key(pipeline, "drift_report"),
             after_storage_id=max(int(context.cursor or 0), last_decided(facts)),
         ),
-        limit=1,
+        limit=REPORTS_A_TICK,
         ascending=True,
     ).records
-    if not reports:
-        return dg.SensorResult(skip_reason="No drift report since the last decision.")
-    report = as_stored(reports[0])
-    decision, when = decide_on(instance, pipeline, facts, report)
-    noted = {"batch": report.batch, "storage_id": report.storage_id, **asdict(decision)}
-    facts = [*facts, record.append("decision", noted, effective_at=when)]
-    request = pending_retraining(instance, pipeline, facts) if decision.asked else None
+    said = ["No drift report since the last decision."] if not undecided else []
+    for report in map(as_stored, undecided):
+        decision, when = decide_on(instance, pipeline, facts, report)
+        noted = {"batch": report.batch, "storage_id": report.storage_id, **asdict(decision)}
+        facts.append(record.append("decision", noted, effective_at=when))
+        said.append(f"{report.batch}: {decision.reason}")
+        if decision.asked:
+            break
+    request = pending_retraining(instance, pipeline, facts)
     return dg.SensorResult(
         run_requests=[request] if request else [],
-        skip_reason=None if request else f"{report.batch}: {decision.reason}",
-        cursor=str(report.storage_id),
+        skip_reason=None if request else " ".join(said),
+        cursor=str(last_decided(facts)),
     )
 
 

@@ -61,6 +61,7 @@ def chapter(
 ) -> Chapter:
     """Return one batch's story; ``before`` holds the stories of the batches before it."""
     report = newest(instance, key(pipeline, "drift_report"), batch)
+    validated = newest(instance, key(pipeline, "validated"), batch)
     predictions = newest(instance, key(pipeline, "predictions"), batch)
     decision = _last(facts, "decision", batch)
     judged = [
@@ -76,7 +77,7 @@ def chapter(
     scored_by = metadata.get("scored by")
     return Chapter(
         batch=batch,
-        rows=metadata.get("dagster/row_count"),
+        rows=validated.metadata.get("dagster/row_count") if validated else None,
         scored_by=scored_by,
         metrics={k: v for k, v in metadata.items() if isinstance(v, float)},
         drifted=bool(report and report.metadata["drifted"]),

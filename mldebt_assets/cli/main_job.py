@@ -39,6 +39,7 @@ def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False)
     """
     declared = find(pipeline)
     with opened() as (platform, instance):
+        from mldebt_assets.definitions import defs
         from mldebt_assets.replay import replay as run
         from mldebt_assets.sources import landing
 
@@ -57,6 +58,7 @@ def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False)
                 declared,
                 platform,
                 instance,
+                defs.get_repository_def(),
                 until=until,
                 report=lambda step: show(bar, task, step),
             )
