@@ -19,7 +19,16 @@ CORE = sorted((PACKAGE / "core").rglob("*.py"))
 LAYERS = (
     {"core"},
     {"pipeline", "home"},
-    {"pipelines", "sources", "provenance", "snapshots", "promotions", "registry", "resources"},
+    {
+        "pipelines",
+        "sources",
+        "provenance",
+        "snapshots",
+        "promotions",
+        "registry",
+        "resources",
+        "plots",
+    },
     {"assets"},
     {"jobs", "schedules", "sensors", "reconcile", "lineage", "status", "story", "publishing"},
     {"definitions", "replay", "diagnosis", "cli"},
@@ -113,6 +122,7 @@ def test_imports_run_one_way(path):
     assert own in RANKS, f"place {own!r} in LAYERS"
     for name in imported(path):
         if name.split(".")[0] == "mldebt_assets" and unit(name):
+            assert unit(name) in RANKS, f"place {unit(name)!r} in LAYERS"
             assert RANKS[unit(name)] <= RANKS[own], f"{relative(path)} imports {name}"
 
 
