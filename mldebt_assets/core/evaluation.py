@@ -1,6 +1,5 @@
-"""How good a model's scores are, and how sure one can be of it.
+"""How good a model's scores are: in ranking, in probability, and in money.
 
-Rows of one group (a day, a customer) share their luck, so every interval resamples whole groups.
 Labels are 1.0 and 0.0 throughout: rows without a label are left out by the caller.
 """
 
@@ -39,22 +38,6 @@ class SliceMetrics:
     rows: int
     metrics: Mapping[str, float] | None
     reason: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interval:
-    """A percentile interval over resampled groups.
-
-    ``point`` is measured on the rows as they are; ``rounds`` are those resamples that had rows of
-    both classes.
-    """
-
-    lower: float
-    median: float
-    upper: float
-    point: float
-    groups: int
-    rounds: int
 
 
 def roc_auc(labels: Labels, scores: Scores) -> float:
@@ -238,103 +221,6 @@ def metrics_by_slice(
                 )
             )
     return found
-
-
-def group_interval(
-    labels: Labels,
-    scores: Scores,
-    groups: NDArray[Any],
-    *,
-    rounds: int,
-    confidence: float,
-    seed: int,
-) -> Interval:
-    """Return the bootstrap interval of one model's ROC AUC over whole groups."""
-    pairs = _Pairs.of(labels, groups)
-    return pairs.interval(pairs.won(scores), rounds=rounds, confidence=confidence, seed=seed)
-
-
-def group_gain(
-    labels: Labels,
-    candidate: Scores,
-    incumbent: Scores,
-    groups: NDArray[Any],
-    *,
-    rounds: int,
-    confidence: float,
-    seed: int,
-) -> Interval:
-    """Return the paired bootstrap interval of the candidate's gain in ROC AUC over whole groups.
-
-    Both models meet the same resampled groups in every round. ``confidence`` is two-sided: at .95
-    the lower end is the 2.5 % quantile. Equal orders of the rows give exactly 0 throughout.
-
-    Raises: SingleClassError unless both classes are there.
-    Source: Efron and Tibshirani, An introduction to the bootstrap, 1993, chapters 8 and 13.
-    """
-    pairs = _Pairs.of(labels, groups)
-    gain = pairs.won(candidate) - pairs.won(incumbent)
-    return pairs.interval(gain, rounds=rounds, confidence=confidence, seed=seed)
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Pairs of a positive and a negative row, counted by the groups that they come from.
-
-    A resample is then a weight a group, and its AUC a quotient of quadratic forms in the weights:
-    no round ever looks at a row again.
-    """
-
-    group: NDArray[np.int64]
-    positive: NDArray[np.bool_]
-    positives: NDArray[np.float64]
-    negatives: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, labels: Labels, groups: NDArray[Any]) -> _Pairs:
-        names, group = np.unique(groups, return_inverse=True)
-        positive = labels > 0
-        counts = [np.bincount(group[side], minlength=len(names)) for side in (positive, ~positive)]
-        if not counts[0].any() or not counts[1].any():
-            totals = {"positives": int(counts[0].sum()), "negatives": int(counts[1].sum())}
-            raise SingleClassError.of("ROC AUC", **totals)
-        return cls(group, positive, counts[0].astype(np.float64), counts[1].astype(np.float64))
-
-    def won(self, scores: Scores) -> NDArray[np.float64]:
-        """Return how many pairs the positive row wins, by its group and its opponent's."""
-        order = np.argsort(scores[self.positive], kind="stable")
-        ours = scores[self.positive][order]
-        our_group = self.group[self.positive][order]
-        theirs = scores[~self.positive]
-        their_group = self.group[~self.positive]
-        size = len(self.positives)
-        won = np.empty((size, size))
-        for opponent in range(size):
-            rivals = np.sort(theirs[their_group == opponent])
-            twice = np.searchsorted(rivals, ours, "left") + np.searchsorted(rivals, ours, "right")
-            won[:, opponent] = np.bincount(our_group, weights=twice, minlength=size) / 2
-        return won
-
-    def interval(
-        self, won: NDArray[np.float64], *, rounds: int, confidence: float, seed: int
-    ) -> Interval:
-        """Return the interval of ``won`` pairs as a share of all pairs."""
-        size = len(self.positives)
-        draw = np.random.default_rng(seed)
-        weights = draw.multinomial(size, np.full(size, 1 / size), size=rounds).astype(np.float64)
-        pairs = (weights @ self.positives) * (weights @ self.negatives)
-        both = pairs > 0
-        shares = ((weights @ won) * weights).sum(axis=1)[both] / pairs[both]
-        tail = (1 - confidence) / 2
-        lower, median, upper = np.quantile(shares, [tail, 0.5, 1 - tail])
-        return Interval(
-            lower=float(lower),
-            median=float(median),
-            upper=float(upper),
-            point=float(won.sum() / (self.positives.sum() * self.negatives.sum())),
-            groups=size,
-            rounds=int(both.sum()),
-        )
 
 
 def _middle_ranks(scores: Scores) -> NDArray[np.float64]:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mldebt_assets.core.evaluation import Interval, group_gain, group_interval, roc_auc
+from mldebt_assets.core.evaluation import roc_auc
+from mldebt_assets.core.intervals import Interval, group_gain, group_interval
 from mldebt_assets.core.verdict import Verdict
 
 if TYPE_CHECKING:
