@@ -8,6 +8,7 @@ a home without it is half made.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,9 +169,10 @@ def initialise(home: Home, pipelines: Iterable[str]) -> bool:
 def _initialise_dvc(home: Home) -> None:
     from dvc.repo import Repo
 
+    logging.getLogger("dvc").setLevel(logging.ERROR)  # importing DVC sets it to INFO
     repo = Repo.init(str(home.root), no_scm=True, force=True)
     with repo.config.edit("repo") as config:
-        config["core"] = {"analytics": "false", "remote": "store", "autostage": "false"}
+        config["core"] |= {"no_scm": True, "analytics": False, "remote": "store"}
         config["remote"] = {"store": {"url": home.remote_url, "verify": True}}
     repo.close()
     (home.root / ".dvcignore").write_text("/dagster\n/mlflow\n/records\n")
@@ -188,6 +190,7 @@ def _initialise_dagster(home: Home) -> None:
 def _initialise_mlflow(home: Home, pipelines: Iterable[str]) -> None:
     from mlflow import MlflowClient
 
+    logging.getLogger("mlflow").setLevel(logging.ERROR)  # importing MLflow sets it to INFO
     client = MlflowClient(home.mlflow_uri)
     for pipeline in pipelines:
         if client.get_experiment_by_name(pipeline) is None:

@@ -123,23 +123,39 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
     }
     if not report["judged"]:
         return facts
-    records = [
-        dg.TableRecord(
-            {
-                "column": column["name"],
-                "drifted": column["drifted"],
-                "reason": column["reason"],
-                **{name: round(value, 5) for name, value in column["statistics"].items()},
-            }
-        )
-        for column in report["columns"]
-    ]
-    names = dict.fromkeys(name for record in records for name in record.data)
-    schema = dg.TableSchema([dg.TableColumn(name) for name in names])
     return {
         **facts,
         "rule": report["rule"],
         "calibration": report["calibration"],
         "underpowered": report["underpowered"],
-        "columns": dg.MetadataValue.table(records, schema),
+        **{f"columns: {kind}": table_of(report["columns"], kind) for kind in kinds_of(report)},
     }
+
+
+def kinds_of(report: dict[str, Any]) -> list[str]:
+    """Return the kinds of column that the report has; each kind has its own statistics."""
+    return list(dict.fromkeys(column["kind"] for column in report["columns"]))
+
+
+def table_of(columns: list[dict[str, Any]], kind: str) -> dg.TableMetadataValue:
+    """Return the columns of one kind, those that drifted first."""
+    chosen = [column for column in columns if column["kind"] == kind]
+    statistics = dict.fromkeys(name for column in chosen for name in column["statistics"])
+    records = [
+        dg.TableRecord(
+            {
+                "column": column["name"],
+                "drifted": column["drifted"],
+                **{name: rounded(column["statistics"].get(name)) for name in statistics},
+                "reason": column["reason"],
+            }
+        )
+        for column in sorted(chosen, key=lambda column: not column["drifted"])
+    ]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in records[0].data])
+    return dg.MetadataValue.table(records, schema)
+
+
+def rounded(value: float | None) -> str | float:
+    """Return a statistic to five digits, or an empty cell where it could not be measured."""
+    return "" if value is None else round(value, 5)

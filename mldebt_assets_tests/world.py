@@ -1,0 +1,64 @@
+"""A home, a landing folder and a pipeline of their own, as a test needs them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mldebt_assets.definitions import define
+from mldebt_assets.home import Home, initialise
+from mldebt_assets.replay import Outcome, replay
+from mldebt_assets.resources import Platform
+from mldebt_assets_tests import sample
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mldebt_assets.pipeline import Pipeline
+
+
+@dataclass
+class World:
+    """One installation with the sample pipeline; Dagster's instance is open."""
+
+    home: Home
+    landing: Path
+    pipeline: Pipeline
+    platform: Platform
+    instance: dg.DagsterInstance
+    definitions: dg.Definitions
+
+    @classmethod
+    def make(cls, root: Path) -> World:
+        """Make an empty installation below ``root`` and point this process to it."""
+        home, landing = Home(root / "home"), root / "landing"
+        pipeline = sample.pipeline(landing)
+        initialise(home, [pipeline.name])
+        os.environ.update(home.environment())
+        return cls(
+            home=home,
+            landing=landing,
+            pipeline=pipeline,
+            platform=Platform(home),
+            instance=dg.DagsterInstance.from_config(str(home.dagster)),
+            definitions=define([pipeline]),
+        )
+
+    def land(self, *batches: str) -> None:
+        """Let the sample's batches land."""
+        for batch in batches:
+            sample.write_batch(self.landing, batch)
+
+    def replay(self, until: str | None = None) -> Outcome:
+        """Replay what has landed."""
+        return replay(
+            self.pipeline,
+            self.platform,
+            self.instance,
+            self.definitions.get_repository_def(),
+            until=until,
+            report=lambda _: None,
+        )
