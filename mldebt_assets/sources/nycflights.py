@@ -43,6 +43,13 @@ WEATHER_NAMES = {
     "pressure": "pressure_millibars",
     "visib": "visibility_miles",
 }
+# What the hours before the scheduled one brought: the column, of what it is made, and how.
+EARLIER = {
+    "precipitation_6h_inches": ("precipitation_inches", 6, "sum"),
+    "precipitation_12h_inches": ("precipitation_inches", 12, "sum"),
+    "least_visibility_6h_miles": ("visibility_miles", 6, "min"),
+    "least_visibility_12h_miles": ("visibility_miles", 12, "min"),
+}
 ROW_KEY = ["scheduled_departure", "carrier", "flight_number", "origin"]
 
 
@@ -84,7 +91,9 @@ def batches() -> Iterator[tuple[str, bytes]]:
         "scheduled_departure_minute",
         "scheduled_arrival_minute",
         "distance_miles",
+        "flights_scheduled_earlier",
         *WEATHER_DECIMALS,
+        *EARLIER,
         "arrival_delay_minutes",
     ]
     for month, rows in table.groupby(table["flight_date"].str[:7], sort=True):
@@ -125,10 +134,17 @@ def _flights() -> pd.DataFrame:
             "scheduled_departure_minute": departure,
             "scheduled_arrival_minute": minute_of_day(flights["sched_arr_time"]),
             "distance_miles": flights["distance"],
+            "flights_scheduled_earlier": _scheduled_earlier(flights["origin"], scheduled),
             "arrival_delay_minutes": flights["arr_delay"],
             "time_hour": flights["time_hour"],
         }
     )
+
+
+def _scheduled_earlier(origin: pd.Series[str], scheduled: pd.Series[Any]) -> pd.Series[int]:
+    """Return how many flights the schedule had at the same airport earlier that day."""
+    days = [origin, scheduled.dt.date]
+    return (scheduled.groupby(days).rank(method="min") - 1).astype("int64")
 
 
 def _weather() -> pd.DataFrame:
@@ -143,7 +159,26 @@ def _weather() -> pd.DataFrame:
         name: weather[name].map(f"{{:.{decimals}f}}".format, na_action="ignore")
         for name, decimals in WEATHER_DECIMALS.items()
     }
-    return pd.DataFrame({"origin": weather["origin"], "time_hour": weather["time_hour"], **texts})
+    keys = weather[["origin", "time_hour"]]
+    now = keys.assign(**texts)
+    return now.merge(_earlier_weather(weather), on=list(keys), validate="one_to_one")
+
+
+def _earlier_weather(weather: pd.DataFrame) -> pd.DataFrame:
+    """Return what the hours before each hour brought at its origin, already written as text.
+
+    An hour without a report counts as unknown; a window with no report at all has no value.
+    """
+    tables = []
+    for origin, reports in weather.groupby("origin", sort=True):
+        hourly = reports.set_index(pd.to_datetime(reports["time_hour"])).resample("1h").first()
+        before = hourly.shift(1)
+        table = pd.DataFrame({"origin": origin, "time_hour": hourly["time_hour"]})
+        for column, (measured, hours, how) in EARLIER.items():
+            window = before[measured].rolling(hours, min_periods=1).agg(how)
+            table[column] = window.map("{:.2f}".format, na_action="ignore")
+        tables.append(table.dropna(subset="time_hour"))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _data_file(name: str) -> Path:
