@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mldebt_assets.assets.keys import PIPELINE_TAG, batches, key
+from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.pipeline import Pipeline
 
 BATCH_ASSETS = (
@@ -35,7 +35,6 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             batch_job_name(pipeline),
             selection=[key(pipeline, stage) for stage in BATCH_ASSETS],
-            partitions_def=batches(pipeline),
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Take in one batch: store, validate, score, look for drift.",
