@@ -31,7 +31,7 @@ LAYERS = (
     },
     {"assets"},
     {"jobs", "schedules", "sensors", "reconcile", "lineage", "status", "story", "publishing"},
-    {"definitions", "replay", "diagnosis", "cli"},
+    {"definitions", "replay", "diagnosis", "serving", "cli"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 
@@ -137,7 +137,7 @@ def test_a_pipeline_knows_only_the_declaration_and_the_core(path):
 @pytest.mark.parametrize("path", MODULES, ids=relative)
 def test_only_the_whole_program_lists_the_pipelines(path):
     """Everything else is given its pipeline, so that a test can give it another."""
-    if own_unit(path) in {"pipelines", "definitions", "diagnosis", "cli"}:
+    if own_unit(path) in {"pipelines", "definitions", "diagnosis", "serving", "cli"}:
         return
     names = imported(path)
     assert not {name for name in names if name.startswith("mldebt_assets.pipelines")}

@@ -182,11 +182,16 @@ class MissingInputError(DataError, LookupError):
     """A model was asked about a table that lacks some of its inputs."""
 
     @classmethod
-    def of(cls, missing: Iterable[str], present: Iterable[str]) -> Self:
+    def of(
+        cls,
+        missing: Iterable[str],
+        present: Iterable[str],
+        fix: str = "make the table with the feature function that the model was trained with",
+    ) -> Self:
         return cls(
             f"The model reads {', '.join(missing)}, which the table lacks; it has: "
             f"{', '.join(present) or 'no columns'}.\n"
-            "Fix: make the table with the feature function that the model was trained with."
+            f"Fix: {fix}."
         )
 
 
