@@ -71,21 +71,30 @@ class PromotionRecord:
         if not self.path.exists():
             return []
         facts: list[Fact] = []
-        for number, line in enumerate(_whole_lines(self.path.read_bytes()), start=1):
+        *lines, rest = self.path.read_bytes().split(b"\n")
+        for number, line in enumerate(lines, start=1):
             previous = facts[-1].hash if facts else GENESIS
             facts.append(self._checked(number, line, previous))
+        if not _may_be_torn(rest):
+            raise RecordError.of(str(self.path), len(lines) + 1, "more follows it than a line end")
         return facts
 
     def _checked(self, number: int, line: bytes, previous: str) -> Fact:
         try:
             entry = json.loads(line)
+            canonical_json(entry)
         except ValueError as problem:
             raise RecordError.of(str(self.path), number, "it is no JSON") from problem
+        if not isinstance(entry, dict):
+            raise RecordError.of(str(self.path), number, "it is no fact")
         stated = entry.pop("hash", None)
         if entry.get("previous") != previous or entry.get("sequence") != number:
             raise RecordError.of(str(self.path), number, "a line before it was changed or removed")
-        if sha256(canonical_json(entry)) != stated:
+        if _signed(entry) != line:
             raise RecordError.of(str(self.path), number, "its hash is not that of its content")
+        if entry["pipeline"] != self.pipeline:
+            problem = f"it is a fact about {entry['pipeline']!r}, not {self.pipeline!r}"
+            raise RecordError.of(str(self.path), number, problem)
         return Fact(
             sequence=number,
             kind=entry["kind"],
@@ -118,9 +127,8 @@ class PromotionRecord:
                 "effective_at": effective_at.isoformat(),
                 "body": body,
             }
-            line = canonical_json({**entry, "hash": sha256(canonical_json(entry))}) + b"\n"
-            self._write(line)
-        return self.facts()[-1]
+            self._write(_signed(entry) + b"\n")
+            return self.facts()[-1]
 
     def _write(self, line: bytes) -> None:
         whole = b"\n".join(_whole_lines(self.path.read_bytes())) if self.path.exists() else b""
@@ -143,6 +151,21 @@ class PromotionRecord:
 def _whole_lines(data: bytes) -> list[bytes]:
     """Return the lines that were written to their end; bytes after the last newline are torn."""
     return data.split(b"\n")[:-1]
+
+
+def _may_be_torn(rest: bytes) -> bool:
+    """Return whether this is the beginning of a line: a whole one is followed by nothing."""
+    text = rest.decode("utf-8", errors="replace")
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except ValueError:
+        return True
+    return end == len(text)
+
+
+def _signed(entry: dict[str, Any]) -> bytes:
+    """Return the one line that says this, with its hash."""
+    return canonical_json({**entry, "hash": sha256(canonical_json(entry))})
 
 
 def champion_of(facts: list[Fact]) -> Champion | None:
