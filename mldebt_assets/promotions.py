@@ -93,8 +93,8 @@ class PromotionRecord:
         if _signed(entry) != line:
             raise RecordError.of(str(self.path), number, "its hash is not that of its content")
         if entry["pipeline"] != self.pipeline:
-            problem = f"it is a fact about {entry['pipeline']!r}, not {self.pipeline!r}"
-            raise RecordError.of(str(self.path), number, problem)
+            told = f"it is a fact about {entry['pipeline']!r}, not {self.pipeline!r}"
+            raise RecordError.of(str(self.path), number, told)
         return Fact(
             sequence=number,
             kind=entry["kind"],
