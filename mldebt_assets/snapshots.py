@@ -111,7 +111,8 @@ class SnapshotStore:
         Args:    ``folder`` such as ``flight_delays/raw/2013-01``, ``name`` such as
                  ``2013-01.csv``; the hash comes between, so that no snapshot hides another.
         Raises:  UnreachableError if the remote refuses them; DigestMismatchError if what the
-                 remote gives back is something else.
+                 cache or the remote gives back is something else. A damaged copy in the cache
+                 never reaches the remote.
         """
         digest = sha256(data)
         address = md5(data)
@@ -119,16 +120,13 @@ class SnapshotStore:
         snapshot = Snapshot(path=path, sha256=digest, md5=address, bytes=len(data))
         cache, remote = self._databases
         self._add_to_cache(cache, data, address)
+        _require(_read(cache, address), digest, f"{path} in the cache")
         try:
             remote.add(cache.oid_to_path(address), cache.fs, address)
             pushed = _read(remote, address)
         except OSError as problem:
             raise UnreachableError.of(f"The remote {self.remote_name}", str(problem)) from problem
-        if pushed is None or sha256(pushed) != digest:
-            found = "nothing" if pushed is None else sha256(pushed)
-            raise DigestMismatchError.of(
-                f"{path} in {self.remote_name}", expected=digest, found=found
-            )
+        _require(pushed, digest, f"{path} in {self.remote_name}")
         self._write_pointer(snapshot)
         return snapshot
 
@@ -167,8 +165,7 @@ class SnapshotStore:
                 self._add_to_cache(cache, data, md5)
         if data is None:
             raise SnapshotMissingError.of(name, md5, self.remote_name)
-        if sha256(data) != sha256_hex:
-            raise DigestMismatchError.of(name, expected=sha256_hex, found=sha256(data))
+        _require(data, sha256_hex, name)
         return data
 
     def load(self, stored: Stored) -> Any:
@@ -185,6 +182,13 @@ def _read(database: Any, md5: str) -> bytes | None:
             return bytes(file.read())
     except FileNotFoundError:
         return None
+
+
+def _require(data: bytes | None, digest: str, name: str) -> None:
+    """Raise DigestMismatchError unless these bytes have this digest."""
+    found = "nothing" if data is None else sha256(data)
+    if found != digest:
+        raise DigestMismatchError.of(name, expected=digest, found=found)
 
 
 def encode(value: pd.DataFrame | dict[str, Any] | Blob) -> Blob:
