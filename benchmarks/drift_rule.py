@@ -12,18 +12,14 @@ Samples of 100,000 rows get a fifth of the trials. Writes benchmarks/results/dri
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import os
-import platform
 import time
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.machine import keep
 from mldebt_assets.core.drift.rule import judge
 from mldebt_assets.core.policies import Drift
 from mldebt_assets.core.schema import Column
@@ -32,7 +28,6 @@ COLUMNS = tuple(Column(name=f"x{i}", dtype="float64", meaning="") for i in range
 ROWS = {1_000: 1.0, 10_000: 1.0, 100_000: 0.2}
 """Rows of each sample, and the share of the trials that it gets."""
 
-RESULTS = Path(__file__).parent / "results" / "drift_rule.json"
 Z_95 = 1.959964
 
 
@@ -108,24 +103,16 @@ def main() -> None:
                 f"{rows:>7} rows  {scene:<9} {cell['rate']:.4f} of {cell['trials']} "
                 f"(95 % {cell['rate_lower']:.4f} to {cell['rate_upper']:.4f})"
             )
-    RESULTS.parent.mkdir(exist_ok=True)
-    document = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {
-            "system": platform.system(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "numpy": np.__version__,
+    keep(
+        "drift_rule",
+        {
+            "columns": len(COLUMNS),
+            "scenes_sigma": {name: scene._asdict() for name, scene in SCENES.items()},
+            "limits": {key: getattr(Drift(), key) for key in ("level", "distance", "correlation")},
+            "seed": given.seed,
+            "cells": cells,
         },
-        "columns": len(COLUMNS),
-        "scenes_sigma": {name: scene._asdict() for name, scene in SCENES.items()},
-        "limits": {key: getattr(Drift(), key) for key in ("level", "distance", "correlation")},
-        "seed": given.seed,
-        "cells": cells,
-    }
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"Written to {RESULTS}")
+    )
 
 
 if __name__ == "__main__":
