@@ -25,9 +25,10 @@ help:
 
 run: setup
 	@.venv/bin/mldebt init
+	@.venv/bin/mldebt fetch flight_delays
 	@.venv/bin/mldebt replay flight_delays
 	@.venv/bin/mldebt lineage flight_delays
-	@echo 'Browse the lineage: make ui'
+	@echo 'Browse the lineage, watch the sensors: make ui'
 
 ui: setup
 	@.venv/bin/mldebt init

@@ -1,12 +1,17 @@
-"""Pointers of raw snapshots, copied to where a person commits them."""
+"""Pointers of raw snapshots, copied to where a person commits them, and compared with files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import yaml
+
 from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.core.fingerprint import md5
+from mldebt_assets.home import project_root
 from mldebt_assets.snapshots import newest
+from mldebt_assets.sources.landing import read, survey
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -37,3 +42,20 @@ def publish_pointers(
             changed.append(target)
     (folder / ".gitignore").write_text("".join(f"/{name}\n" for name in names))
     return changed
+
+
+def unlike_pointers(pipeline: Pipeline, folder: Path) -> tuple[list[str], int]:
+    """Return the landed batches whose bytes are not those of the pointer in ``folder``.
+
+    Returns: their names, and how many batches were compared; a batch without a pointer is not.
+    """
+    unlike, compared = [], 0
+    for arrival in survey(pipeline.source, project_root()).arrivals:
+        pointer = folder / f"{arrival.batch}{arrival.suffix}.dvc"
+        if not pointer.is_file():
+            continue
+        compared += 1
+        (stated,) = yaml.safe_load(pointer.read_text())["outs"]
+        if md5(read(arrival)) != stated["md5"]:
+            unlike.append(arrival.batch)
+    return unlike, compared

@@ -53,11 +53,9 @@ def show_lineage(answer: dict[str, Any]) -> None:
     model, promotion, code = answer["model"], answer["promotion"], answer["code"]
     training = answer["training_set"]
     state = "champion" if promotion["promoted"] else "[red]refused[/]"
+    name = f"[bold]{answer['pipeline']} v{model['version']}[/]"
+    out.print(f"{name}  {state}, trained {model['trained_at'][:19]} UTC")
     rows = [
-        (
-            f"{answer['pipeline']} v{model['version']}",
-            f"{state}, trained {model['trained_at'][:19]}",
-        ),
         ("weights", model["weights_sha256"]),
         ("training set", training["hash"]),
         ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
@@ -68,22 +66,24 @@ def show_lineage(answer: dict[str, Any]) -> None:
             f"digest {answer['environment']['digest'][:SHORT]}, "
             f"torch {answer['environment']['torch']}, Python {answer['environment']['python']}",
         ),
-        ("decided", f"{promotion['recorded_at'][:19]} by the {promotion['by']}"),
+        ("decided", f"{promotion['recorded_at'][:19]} UTC by the {promotion['by']}"),
         ("because", promotion["reason"]),
-        ("trained because", promotion["asked_because"]),
+        ("asked for by", promotion["asked_because"]),
         (
             "replaced",
             f"v{promotion['previous_version']}" if promotion["previous_version"] else "nothing",
         ),
         ("MLflow run", model["mlflow_run_id"]),
     ]
-    facts = Table(box=None, show_header=False)
+    facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
     for row in rows:
         facts.add_row(*row)
     out.print(facts)
-    hashes = Table(title="What it was trained on (SHA-256)", title_justify="left", box=None)
+    hashes = Table(
+        title="What it was trained on (SHA-256)", title_justify="left", box=None, pad_edge=False
+    )
     for heading in ("batch", "raw", "validated", "features", "licence"):
         hashes.add_column(heading)
     licences = {source["batch"]: source["licence"] for source in answer["sources"]}

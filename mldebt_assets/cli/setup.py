@@ -7,14 +7,17 @@ import shutil
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mldebt_assets.cli.opening import AsJson, PipelineName, opened, out, print_json
-from mldebt_assets.core.errors import UnknownPipelineError
+from mldebt_assets.core.errors import UnknownPipelineError, UnlikePointersError
 from mldebt_assets.home import Home, initialise, project_root
 from mldebt_assets.pipelines import PIPELINES, find
+
+if TYPE_CHECKING:
+    from mldebt_assets.pipeline import Pipeline
 
 FIRST_PORT = 3000
 PORTS_TRIED = 100
@@ -41,6 +44,7 @@ def fetch(pipeline: PipelineName) -> None:
 
     Example: `mldebt fetch flight_delays`
     """
+    from mldebt_assets.publishing import unlike_pointers
     from mldebt_assets.sources import FETCHERS
     from mldebt_assets.sources.landing import folder_url
 
@@ -49,10 +53,11 @@ def fetch(pipeline: PipelineName) -> None:
         raise UnknownPipelineError.of(declared.name, FETCHERS)
     url = folder_url(declared.source, project_root())
     written = FETCHERS[declared.name](url)
-    if written:
-        out.print(f"Wrote {len(written)} batches to {url}")
-    else:
-        out.print(f"Every batch is in {url} already")
+    out.print(f"Wrote {len(written)} batches to {url}" if written else f"All is there: {url}")
+    unlike, compared = unlike_pointers(declared, pointer_folder(declared))
+    if unlike:
+        raise UnlikePointersError.of(unlike, str(pointer_folder(declared)))
+    out.print(f"{compared} of them are, byte for byte, what the committed pointers name")
 
 
 def publish(pipeline: PipelineName) -> None:
@@ -64,9 +69,14 @@ def publish(pipeline: PipelineName) -> None:
 
     declared = find(pipeline)
     with opened() as (platform, instance):
-        folder = project_root() / "data" / declared.name
+        folder = pointer_folder(declared)
         changed = publish_pointers(instance, platform, declared, folder)
     out.print(f"{len(changed)} pointers written to {folder}")
+
+
+def pointer_folder(pipeline: Pipeline) -> Path:
+    """Return where the pointers of a pipeline's raw snapshots are committed."""
+    return project_root() / "data" / pipeline.name
 
 
 def doctor(as_json: AsJson = False) -> None:
@@ -104,19 +114,10 @@ def ui(
     sys.stdout.flush()
     dagster = shutil.which("dagster", path=str(Path(sys.executable).parent)) or "dagster"
     os.environ.update(home.environment())
-    os.execv(  # noqa: S606 - a list of arguments, no shell
-        dagster,
-        [
-            dagster,
-            "dev",
-            "-m",
-            "mldebt_assets.definitions",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(chosen),
-        ],
-    )
+    workspace = project_root() / "workspace.yaml"
+    target = ["-w", str(workspace)] if workspace.is_file() else ["-m", "mldebt_assets.definitions"]
+    address = ["--host", "127.0.0.1", "--port", str(chosen)]
+    os.execv(dagster, [dagster, "dev", *target, *address])  # noqa: S606 - a list, no shell
 
 
 def free_port(first: int) -> int:

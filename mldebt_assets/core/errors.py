@@ -16,6 +16,7 @@ MLDebtError
 │   ├── UntrainableError        rows that no model can learn from
 │   ├── UnusableInputError      values that no model can take
 │   └── MissingInputError       a model asked about a table without its inputs
+├── UnlikePointersError         batches that are not what the committed pointers name
 ├── SnapshotError               stored bytes that are gone or are not what they were
 │   ├── SnapshotMissingError
 │   ├── DigestMismatchError
@@ -192,6 +193,19 @@ class MissingInputError(DataError, LookupError):
             f"The model reads {', '.join(missing)}, which the table lacks; it has: "
             f"{', '.join(present) or 'no columns'}.\n"
             f"Fix: {fix}."
+        )
+
+
+class UnlikePointersError(MLDebtError, ValueError):
+    """Batches in the landing folder whose bytes are not those of the committed pointers."""
+
+    @classmethod
+    def of(cls, batches: Iterable[str], pointers: str) -> Self:
+        return cls(
+            f"The landed bytes of {', '.join(batches)} are not those that the pointers in "
+            f"{pointers} name.\n"
+            "Fix: `dvc pull` brings the named bytes from the remote; if the new ones are meant, "
+            "`mldebt publish` and commit."
         )
 
 
