@@ -25,15 +25,22 @@ STAGES = ("features", "validated", "raw")
 
 
 def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact | None:
-    """Return the promotion of the champion, or the newest decision on a version.
+    """Return the promotion of the champion, or the decision on a version.
 
-    Raises: UnknownVersionError for a version on which nothing was decided. Returns None where no
+    A version's promotion says more than later refusals to promote it again. Returns None where no
     version is asked for and there is no champion yet.
+
+    Raises: UnknownVersionError for a version on which nothing was decided.
     """
     if version is None:
         champion = champion_of(facts)
         return None if champion is None else champion.promotion
-    decided = {f.body["version"]: f for f in facts if f.kind in {"intent", "refused"}}
+    decided = {
+        fact.body["version"]: fact
+        for kind in ("refused", "intent")
+        for fact in facts
+        if fact.kind == kind
+    }
     if version not in decided:
         raise UnknownVersionError.of(pipeline, version, decided)
     return decided[version]

@@ -19,6 +19,7 @@ from mldebt_assets.core.errors import BusyError, UnknownBatchError
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
+from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.sensors import arrivals_name, retraining_name
 from mldebt_assets.story import Chapter, chapters
 
@@ -160,11 +161,13 @@ class Clockwork:
     def execute(self, job_name: str, request: dg.RunRequest) -> bool:
         """Run what a sensor asked for in this process; return whether it succeeded."""
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
+        tags = {**request.tags, "dagster/run_key": request.run_key or ""}
         result = self.repository.get_job(job_name).execute_in_process(
             instance=self.instance,
             partition_key=request.partition_key,
             run_config=configuration,
-            tags={**request.tags, "dagster/run_key": request.run_key or ""},
+            # From the first moment, so that a kill at any later one leaves a run known as dead.
+            tags={**tags, PROCESS_TAG: process_identity()},
             raise_on_error=False,
         )
         return result.success

@@ -48,8 +48,8 @@ def platform(context: dg.InitResourceContext) -> Platform:
     """Open the home, and note on the run which process runs it, so that a dead run is found."""
     home = Home.locate().require()
     os.environ.update(home.environment())
-    if context.run_id and context.instance and context.instance.has_run(context.run_id):
-        context.instance.add_run_tags(context.run_id, {PROCESS_TAG: process_identity()})
+    if context.run and context.instance and context.instance.has_run(context.run.run_id):
+        context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_identity()})
     return Platform(home)
 
 
@@ -69,7 +69,7 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
     import mlflow
     from dagster_mlflow import mlflow_tracking
 
-    job_tags = context.dagster_run.tags if context.dagster_run else {}
+    job_tags = context.run.tags if context.run else {}
     mlflow.end_run()
     configuration = {
         "experiment_name": job_tags.get("mldebt/pipeline", "mldebt"),

@@ -26,7 +26,12 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **common(pipeline, "champion", kinds={"onnx", "mlflow"}, partitioned=False),
-        deps=[key(pipeline, "evaluation"), key(pipeline, "model"), key(pipeline, "training_set")],
+        deps=[
+            key(pipeline, "evaluation"),
+            key(pipeline, "model"),
+            key(pipeline, "training_set"),
+            dg.AssetDep(key(pipeline, "features"), partition_mapping=dg.AllPartitionMapping()),
+        ],
         output_required=False,
         description="The model in production: who decided it, why, and what it replaced.",
     )
@@ -41,7 +46,9 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             record.append("refused", decision, effective_at=when)
             context.log.info("Refused: %s", decision["reason"])
             return
-        model = reading.newest(key(pipeline, "model"))
+        model = at_storage_id(
+            context.instance, key(pipeline, "model"), decision["model"]["storage_id"]
+        )
         newest_batch = list(decision["reference"]["batches"])[-1]
         onnx = export(pipeline, platform, reading, model, newest_batch)
         decision["onnx"] = snapshot_metadata(onnx)
@@ -59,8 +66,8 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
     """Return everything that the record keeps of a decision, whichever way it went."""
     evaluated = reading.newest(key(pipeline, "evaluation"))
     evaluation = reading.load(evaluated)
-    model = reading.newest(key(pipeline, "model"))
-    manifest_stored = reading.newest(key(pipeline, "training_set"))
+    model = made_from(context.instance, evaluated, key(pipeline, "model"))
+    manifest_stored = made_from(context.instance, model, key(pipeline, "training_set"))
     manifest = reading.load(manifest_stored)
     tags = context.run.tags
     return {
@@ -72,11 +79,11 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
         "previous_version": (evaluation["incumbent"] or {}).get("version"),
         "reference": drift_reference(context.instance, pipeline, manifest_stored, manifest),
         "effective_at": manifest["batches"][-1]["effective_at"],
-        "by": f"gate, in Dagster run {context.run_id}",
+        "by": f"gate, in Dagster run {context.run.run_id}",
         "reason": evaluation["reason"],
         "asked_because": tags.get(REASON_TAG, "materialized by hand"),
         "retraining": tags.get(RETRAINING_TAG),
-        "run_id": context.run_id,
+        "run_id": context.run.run_id,
     }
 
 

@@ -45,8 +45,13 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         }
         if scorer["version"] is not None:
             context.add_asset_metadata(read_of_reference(pipeline, scorer["reference"]))
-        yield check_result(verdict_of(report), report_key, severity=dg.AssetCheckSeverity.WARN)
-        yield dg.Output(report, metadata=headline(report))
+        yield check_result(
+            verdict_of(report),
+            report_key,
+            severity=dg.AssetCheckSeverity.WARN,
+            details=tables_of(report),
+        )
+        yield dg.Output(report, metadata={**headline(report), **tables_of(report)})
 
     return [drift_report]
 
@@ -115,7 +120,7 @@ def verdict_of(report: dict[str, Any]) -> Verdict:
 
 
 def headline(report: dict[str, Any]) -> dict[str, Any]:
-    """Return the report as metadata: the verdict, then every column's numbers as a table."""
+    """Return what a person wants to read first: the verdict and what it rests on."""
     facts: dict[str, Any] = {
         "drifted": report["drifted"],
         "summary": report["summary"],
@@ -128,13 +133,14 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
         "rule": report["rule"],
         "calibration": report["calibration"],
         "underpowered": report["underpowered"],
-        **{f"columns: {kind}": table_of(report["columns"], kind) for kind in kinds_of(report)},
     }
 
 
-def kinds_of(report: dict[str, Any]) -> list[str]:
-    """Return the kinds of column that the report has; each kind has its own statistics."""
-    return list(dict.fromkeys(column["kind"] for column in report["columns"]))
+def tables_of(report: dict[str, Any]) -> dict[str, dg.TableMetadataValue]:
+    """Return every column's numbers, a table a kind: each kind has its own statistics."""
+    columns = report.get("columns", [])
+    kinds = dict.fromkeys(column["kind"] for column in columns)
+    return {f"columns: {kind}": table_of(columns, kind) for kind in kinds}
 
 
 def table_of(columns: list[dict[str, Any]], kind: str) -> dg.TableMetadataValue:

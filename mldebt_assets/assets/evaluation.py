@@ -12,9 +12,9 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.model import training_rows
-from mldebt_assets.assets.predictions import load_model
+from mldebt_assets.assets.predictions import load_model, read_of_model
 from mldebt_assets.assets.scorer import pinned
-from mldebt_assets.assets.training_set import load_rows
+from mldebt_assets.assets.training_set import load_rows, made_from
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of, slices_of
 from mldebt_assets.core.fingerprint import split_of
@@ -53,7 +53,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     ) -> Iterator[dg.AssetCheckResult | dg.Output[dict[str, Any]]]:
         reading = Reading(context.instance, platform.snapshots)
         model = reading.newest(key(pipeline, "model"))
-        manifest = reading.newest(key(pipeline, "training_set"))
+        manifest = made_from(context.instance, model, key(pipeline, "training_set"))
+        reading.note(manifest)
         rows = load_rows(context.instance, reading, pipeline, manifest)
         champion = platform.record(pipeline.name).champion()
         measured, verdicts = evaluate(
@@ -68,7 +69,9 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         for verdict in verdicts:
             yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
         log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured)
-        yield dg.Output(measured, metadata={**headline(measured), **reading.metadata()})
+        compared_with = read_of_model(pipeline, "incumbent", pinned(champion))
+        facts = {**headline(measured), **reading.metadata(), **compared_with}
+        yield dg.Output(measured, metadata=facts)
 
     return [evaluation]
 

@@ -9,6 +9,7 @@ from mldebt_assets.assets.keys import common, key
 from mldebt_assets.core.features import LABEL, ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import READ_PREFIX
 
 if TYPE_CHECKING:
     from mldebt_assets.core.training import FittedModel
@@ -33,7 +34,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             return dg.MaterializeResult(value=no_predictions())
         model = load_model(pipeline, platform, scorer)
         scored = score(model, scorer, features)
-        facts = realised(pipeline, model.threshold, scored, features)
+        facts = {
+            **realised(pipeline, model.threshold, scored, features),
+            **read_of_model(pipeline, "champion", scorer),
+        }
         return dg.MaterializeResult(value=scored, metadata=facts)
 
     return [predictions]
@@ -57,6 +61,16 @@ def load_model(pipeline: Pipeline, platform: Platform, scorer: dict[str, Any]) -
         md5=scorer["model"]["md5"],
     )
     return from_bytes(weights)
+
+
+def read_of_model(
+    pipeline: Pipeline, role: str, scorer: dict[str, Any]
+) -> dict[str, dg.MetadataValue]:
+    """Return the metadata that says which model was loaded, by its hash, and as what."""
+    if scorer["version"] is None:
+        return {}
+    read = {"": [scorer["weights_sha256"], scorer["model"]["storage_id"]]}
+    return {f"{READ_PREFIX}{role}:{pipeline.name}/model": dg.MetadataValue.json(read)}
 
 
 def score(model: "FittedModel", scorer: dict[str, Any], features: pd.DataFrame) -> pd.DataFrame:

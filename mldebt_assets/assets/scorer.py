@@ -12,7 +12,7 @@ from mldebt_assets.assets.keys import common, key
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import newest
+from mldebt_assets.snapshots import Reading, newest
 
 NO_CHAMPION = "no champion yet"
 
@@ -28,18 +28,26 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     def scorer(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> dg.MaterializeResult[dict[str, Any]]:
+        reading = Reading(context.instance, platform.snapshots)
         first = newest(context.instance, key(pipeline, "scorer"), context.partition_key)
         if first is not None:
-            answer = platform.snapshots.load(first)
+            answer = reading.load(first)
         else:
             answer = pinned(platform.record(pipeline.name).champion())
+            note_promotion(pipeline, reading, answer)
         return dg.MaterializeResult(
             value=answer,
             data_version=dg.DataVersion(answer["weights_sha256"] or NO_CHAMPION),
-            metadata={"version": answer["version"] or NO_CHAMPION},
+            metadata={"version": answer["version"] or NO_CHAMPION, **reading.metadata()},
         )
 
     return [scorer]
+
+
+def note_promotion(pipeline: Pipeline, reading: Reading, answer: dict[str, Any]) -> None:
+    """Note the materialization of the promotion that the answer was taken from."""
+    if answer["version"] is not None:
+        reading.note(reading.newest(key(pipeline, "champion")))
 
 
 def pinned(champion: Champion | None) -> dict[str, Any]:

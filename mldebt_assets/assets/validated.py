@@ -144,7 +144,7 @@ def refuse(
             "batch": context.partition_key,
             "raw": raw.identity if raw else None,
             "reason": reason,
-            "run_id": context.run_id,
+            "run_id": context.run.run_id,
         },
         effective_at=datetime.now(UTC),
     )

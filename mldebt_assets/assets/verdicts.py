@@ -1,5 +1,8 @@
 """The one adapter from a verdict to Dagster's check result."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from mldebt_assets.core.verdict import Verdict
@@ -10,8 +13,12 @@ def check_result(
     asset: dg.AssetKey,
     *,
     severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    details: Mapping[str, Any] | None = None,
 ) -> dg.AssetCheckResult:
-    """Return the verdict as an asset check's result, with what was measured beside its limit."""
+    """Return the verdict as an asset check's result, with what was measured beside its limit.
+
+    ``details`` is metadata that the verdict itself has no place for.
+    """
     facts = {"measured": verdict.measured, "limit": verdict.limit, "unit": verdict.unit or None}
     return dg.AssetCheckResult(
         passed=verdict.passed,
@@ -19,5 +26,8 @@ def check_result(
         asset_key=asset,
         severity=severity,
         description=verdict.reason,
-        metadata={name: value for name, value in facts.items() if value is not None},
+        metadata={
+            **{name: value for name, value in facts.items() if value is not None},
+            **(details or {}),
+        },
     )
