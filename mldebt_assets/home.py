@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from mldebt_assets.core.errors import HomeError
 
 if TYPE_CHECKING:
@@ -91,8 +93,11 @@ class Home:
 
     @property
     def remote_url(self) -> str:
-        """The DVC remote: ``MLDEBT_REMOTE``, else the folder ``.mldebt-remote`` beside the home."""
-        return os.environ.get("MLDEBT_REMOTE") or str(self.root.parent / ".mldebt-remote")
+        """The DVC remote that a new home gets: ``MLDEBT_REMOTE``, else a folder beside the home."""
+        named = os.environ.get("MLDEBT_REMOTE")
+        if named and "://" in named:
+            return named
+        return str(Path(named or self.root.parent / ".mldebt-remote").expanduser().resolve())
 
     def require(self) -> Home:
         """Return this home if it is complete and can be written.
@@ -107,17 +112,25 @@ class Home:
                 "is half made: its home.json is missing.",
                 "run `mldebt init`, which completes it and keeps what is there",
             )
-        layout = json.loads(self.marker.read_text()).get("layout")
+        layout = self._layout()
         if layout != LAYOUT_VERSION:
             raise HomeError.of(
                 str(self.root),
                 f"has layout {layout}, but this version reads layout {LAYOUT_VERSION}.",
                 "install the version that made it, or point MLDEBT_HOME to a new directory",
             )
-        self._require_writable()
+        self.require_writable()
         return self
 
-    def _require_writable(self) -> None:
+    def _layout(self) -> object:
+        """Return what the marker says; ``unknown`` where it is damaged."""
+        try:
+            return json.loads(self.marker.read_text())["layout"]
+        except (ValueError, TypeError, KeyError):
+            return "unknown"
+
+    def require_writable(self) -> None:
+        """Raise HomeError if nothing can be written into the home."""
         probe = self.root / f".probe-{os.getpid()}"
         try:
             probe.touch()
@@ -141,41 +154,53 @@ class Home:
 def initialise(home: Home, pipelines: Iterable[str]) -> bool:
     """Make the home, or complete a half-made one; return whether there was anything to do.
 
+    Whatever is there stays as it is: snapshots, records, databases, settings.
+
     Raises: HomeError where the directory cannot be made or written.
     """
     if home.marker.is_file():
         home.require()
         return False
     try:
-        for folder in (home.dagster, home.mlflow_artifacts, home.records):
+        for folder in (home.dagster, home.mlflow_artifacts, home.records, home.root / ".dvc"):
             folder.mkdir(parents=True, exist_ok=True)
-        (home.dagster / "dagster.yaml").write_text(DAGSTER_YAML)
     except OSError as problem:
         raise HomeError.of(
             str(home.root),
             f"cannot be made ({problem.strerror}: {problem.filename}).",
             "give yourself write permission, or point MLDEBT_HOME to another directory",
         ) from problem
-    os.environ.update(home.environment())
-    _initialise_dvc(home)
-    _initialise_dagster(home)
-    _initialise_mlflow(home, pipelines)
-    partial = home.marker.with_suffix(".partial")
-    partial.write_text(json.dumps({"layout": LAYOUT_VERSION, "remote": home.remote_url}) + "\n")
-    partial.replace(home.marker)
+    home.require_writable()
+    with FileLock(home.root / "init.lock"):
+        if home.marker.is_file():
+            return False
+        os.environ.update(home.environment())
+        _write_once(home.dagster / "dagster.yaml", DAGSTER_YAML)
+        _initialise_dvc(home)
+        _initialise_dagster(home)
+        _initialise_mlflow(home, pipelines)
+        _write_once(home.marker, json.dumps({"layout": LAYOUT_VERSION}) + "\n")
     return True
 
 
-def _initialise_dvc(home: Home) -> None:
-    from dvc.repo import Repo
+def _write_once(file: Path, text: str) -> None:
+    """Write a file whole or not at all, unless it is there."""
+    if not file.exists():
+        partial = file.with_suffix(".partial")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(file)
 
-    logging.getLogger("dvc").setLevel(logging.ERROR)  # importing DVC sets it to INFO
-    repo = Repo.init(str(home.root), no_scm=True, force=True)
-    with repo.config.edit("repo") as config:
-        config["core"] |= {"no_scm": True, "analytics": False, "remote": "store"}
-        config["remote"] = {"store": {"url": home.remote_url, "verify": True}}
-    repo.close()
-    (home.root / ".dvcignore").write_text("/dagster\n/mlflow\n/records\n")
+
+def _initialise_dvc(home: Home) -> None:
+    """Write DVC's settings; DVC itself writes ASCII alone, and its init deletes a cache."""
+    from configobj import ConfigObj
+
+    settings = {
+        "core": {"no_scm": True, "analytics": False, "remote": "store"},
+        'remote "store"': {"url": home.remote_url, "verify": True},
+    }
+    _write_once(home.root / ".dvc" / "config", "\n".join(ConfigObj(settings).write()) + "\n")
+    _write_once(home.root / ".dvcignore", "/dagster\n/mlflow\n/records\n")
 
 
 def _initialise_dagster(home: Home) -> None:

@@ -93,17 +93,22 @@ class SnapshotStore:
         self._home = home
 
     @functools.cached_property
-    def _databases(self) -> tuple[Any, Any]:
-        """DVC's object databases: the cache and the configured remote."""
+    def _repo(self) -> Any:
+        """The home as DVC sees it."""
         from dvc.repo import Repo
 
-        repo = Repo(str(self._home.root))
-        return repo.cache.local, repo.cloud.get_remote_odb()
+        return Repo(str(self._home.root))
+
+    @functools.cached_property
+    def _databases(self) -> tuple[Any, Any]:
+        """DVC's object databases: the cache and the configured remote."""
+        return self._repo.cache.local, self._repo.cloud.get_remote_odb()
 
     @property
     def remote_name(self) -> str:
-        """The remote's address, for messages."""
-        return str(self._home.remote_url)
+        """The configured remote's address, for messages."""
+        configured = self._repo.config
+        return str(configured["remote"][configured["core"]["remote"]]["url"])
 
     def put(self, data: bytes, *, folder: str, name: str) -> Snapshot:
         """Store bytes in cache and remote, check them there, and write their pointer.

@@ -23,6 +23,7 @@ from mldebt_assets.publishing import publish_pointers
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Blob, SnapshotStore, decode, encode, snapshot_metadata
 from mldebt_assets_tests import sample
+from mldebt_assets_tests.world import copy_of
 
 # Two texts with one MD5. Source: Wang and Yu, How to Break MD5 and Other Hash Functions, 2005.
 COLLISION = """
@@ -46,15 +47,6 @@ def made(tmp_path_factory):
     """A home, made once; nothing is ever put into it."""
     home = Home(tmp_path_factory.mktemp("made") / "home")
     initialise(home, ["parcels"])
-    return home
-
-
-def copy_of(made, folder):
-    """Return a copy of a home, with a remote of its own."""
-    home = Home(folder / "home")
-    shutil.copytree(made.root, home.root)
-    config = home.root / ".dvc" / "config"
-    config.write_text(config.read_text().replace(made.remote_url, home.remote_url))
     return home
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mldebt_assets.pipeline import Pipeline
+
+
+def copy_of(home: Home, root: Path) -> Home:
+    """Return a copy of a complete home below ``root``, with a remote of its own."""
+    copied = Home(root / "home")
+    shutil.copytree(home.root, copied.root)
+    settings = copied.root / ".dvc" / "config"
+    settings.write_text(settings.read_text().replace(home.remote_url, copied.remote_url))
+    return copied
 
 
 @dataclass
