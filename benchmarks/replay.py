@@ -68,7 +68,7 @@ def left_behind(home: Path) -> dict[str, Any]:
                 store.load(stored)
                 for name, read in stored.reads.items():
                     for sha256, storage_id in read.values():
-                        key = dg.AssetKey.from_user_string(name.removeprefix("reference:"))
+                        key = dg.AssetKey.from_user_string(name.split(":")[-1])
                         found = at_storage_id(instance, key, storage_id)
                         checked += 1
                         if found.snapshot.sha256 != sha256:

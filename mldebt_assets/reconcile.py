@@ -18,7 +18,7 @@ from mldebt_assets.assets.keys import key
 from mldebt_assets.core.fingerprint import canonical_json
 from mldebt_assets.promotions import Fact, open_intents
 from mldebt_assets.resources import PROCESS_TAG
-from mldebt_assets.snapshots import newest, snapshot_metadata
+from mldebt_assets.snapshots import Reading, at_storage_id, newest, snapshot_metadata
 
 if TYPE_CHECKING:
     from mldebt_assets.pipeline import Pipeline
@@ -47,7 +47,10 @@ def is_alive(identity: str) -> bool:
     """Return whether the process ``pid:start`` still runs; a later one with its id is another."""
     pid, started = identity.split(":")
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < 1
+        process = psutil.Process(int(pid))
+        same = abs(process.create_time() - float(started)) < 1
+        # A killed process stays a zombie for as long as its parent does not ask for its end.
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
@@ -55,11 +58,21 @@ def is_alive(identity: str) -> bool:
 def finish_promotions(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline
 ) -> list[int]:
-    """Finish every promotion that stopped between intent and done; return their versions."""
+    """Finish every promotion that stopped between intent and done; return their versions.
+
+    One that a later promotion has overtaken is closed as undone: it must not come after it.
+    """
     record = platform.record(pipeline.name)
+    champion = record.champion()
     finished = []
     for intent in open_intents(record.facts()):
+        if is_at_work(instance, intent):
+            continue
         version = intent.body["version"]
+        if champion is not None and champion.promotion.sequence > intent.sequence:
+            body = {"intent": intent.sequence, "reason": "a later promotion overtook it"}
+            record.append("undone", body, effective_at=intent.effective_at)
+            continue
         platform.registry.set_champion(pipeline.name, version)
         materialized = newest(instance, key(pipeline, "champion"))
         if materialized is None or materialized.metadata.get("version") != version:
@@ -69,11 +82,21 @@ def finish_promotions(
     return finished
 
 
+def is_at_work(instance: dg.DagsterInstance, intent: Fact) -> bool:
+    """Return whether the run that wrote this intent has not ended, and will finish it itself."""
+    run = instance.get_run_by_id(intent.body["run_id"])
+    return run is not None and not run.is_finished
+
+
 def materialize(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, intent: Fact
 ) -> None:
     """Write the champion's materialization that the killed run did not come to write."""
     asset = key(pipeline, "champion")
+    reading = Reading(instance, platform.snapshots)
+    for stage in ("evaluation", "model", "training_set"):
+        storage_id = intent.body[stage]["storage_id"]
+        reading.note(at_storage_id(instance, key(pipeline, stage), storage_id))
     snapshot = platform.snapshots.put(
         canonical_json(promotion_value(intent)), folder="/".join(asset.path), name="champion.json"
     )
@@ -81,7 +104,11 @@ def materialize(
         dg.AssetMaterialization(
             asset,
             description="Finished at start: the run that promoted it was killed.",
-            metadata={**headline(pipeline, intent), **snapshot_metadata(snapshot)},
+            metadata={
+                **headline(pipeline, intent),
+                **snapshot_metadata(snapshot),
+                **reading.metadata(),
+            },
             tags={"dagster/data_version": snapshot.sha256},
         )
     )

@@ -241,7 +241,7 @@ def decide_on(
     validated = made_from(instance, report, key(pipeline, "validated"))
     raw = made_from(instance, validated, key(pipeline, "raw"))
     reference = report.metadata["reference"]
-    when = datetime.fromisoformat(effective_at(validated))
+    when = effective_at(validated)
     trained = [fact.effective_at for fact in facts if fact.kind in {"intent", "refused"}]
     known = Facts(
         batch=report.batch or "",

@@ -1,15 +1,17 @@
 """``p/training_set``: a manifest of hashes. Its own hash is *the data snapshot* of a version."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from mldebt_assets.assets.keys import batches, common, key
-from mldebt_assets.core.errors import UnknownBatchError
+from mldebt_assets.core.errors import NothingToTrainOnError, UnknownBatchError
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, at_storage_id, newest
+from mldebt_assets.snapshots import Reading, Stored, at_storage_ids, newest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,31 +52,41 @@ def choose(
 ) -> list[tuple[Stored, Stored]]:
     """Return each chosen batch's features and the validated rows they were made from.
 
-    Batches come in the order of their data's time. Raises: UnknownBatchError if ``until`` has
-    no features.
+    Batches come in the order of their data's time. Raises: NothingToTrainOnError if no batch has
+    features yet; UnknownBatchError if ``until`` has none.
     """
-    found: dict[str, tuple[Stored, Stored]] = {}
-    for batch in instance.get_dynamic_partitions(batches(pipeline).name or ""):
-        features = newest(instance, key(pipeline, "features"), batch)
-        if features is not None:
-            found[batch] = (features, made_from(instance, features, key(pipeline, "validated")))
+    names = instance.get_dynamic_partitions(batches(pipeline).name or "")
+    newest_of_each = [newest(instance, key(pipeline, "features"), batch) for batch in names]
+    features = [stored for stored in newest_of_each if stored is not None]
+    validated = each_made_from(instance, features, key(pipeline, "validated"))
+    found = {str(one.batch): (one, of) for one, of in zip(features, validated, strict=True)}
+    if not found:
+        raise NothingToTrainOnError.of(pipeline.name)
     if until is not None and until not in found:
         raise UnknownBatchError.of(pipeline.name, until, found)
-    ordered = sorted(found.items(), key=lambda item: (effective_at(item[1][1]), item[0]))
-    last = ordered[-1][1] if until is None else found[until]
-    chosen = [pair for _, pair in ordered if effective_at(pair[1]) <= effective_at(last[1])]
+    ordered = sorted(found.values(), key=lambda pair: (effective_at(pair[1]), str(pair[0].batch)))
+    last = effective_at((ordered[-1] if until is None else found[until])[1])
+    chosen = [pair for pair in ordered if effective_at(pair[1]) <= last]
     return chosen if pipeline.retraining.window is None else chosen[-pipeline.retraining.window :]
 
 
 def made_from(instance: dg.DagsterInstance, stored: Stored, asset: dg.AssetKey) -> Stored:
     """Return the materialization of ``asset`` that this one says it read, of its own batch."""
-    _, storage_id = stored.reads[asset.to_user_string()][stored.batch or ""]
-    return at_storage_id(instance, asset, int(storage_id))
+    return each_made_from(instance, [stored], asset)[0]
 
 
-def effective_at(validated: Stored) -> str:
-    """Return the data's time of a validated batch, ISO 8601."""
-    return str(validated.metadata["effective_at"])
+def each_made_from(
+    instance: dg.DagsterInstance, made: Sequence[Stored], asset: dg.AssetKey
+) -> list[Stored]:
+    """Return, in order, the materialization of ``asset`` that each of these says it read."""
+    ids = [int(one.reads[asset.to_user_string()][one.batch or ""][1]) for one in made]
+    found = at_storage_ids(instance, asset, ids)
+    return [found[storage_id] for storage_id in ids]
+
+
+def effective_at(validated: Stored) -> datetime:
+    """Return the data's time of a validated batch."""
+    return datetime.fromisoformat(str(validated.metadata["effective_at"]))
 
 
 def describe(
@@ -82,12 +94,12 @@ def describe(
 ) -> dict[str, Any]:
     """Return the manifest: hashes only, so that equal data has an equal manifest anywhere."""
     entries: list[dict[str, Any]] = []
-    for features, validated in chosen:
-        raw = made_from(instance, validated, key(pipeline, "raw"))
+    raws = each_made_from(instance, [of for _, of in chosen], key(pipeline, "raw"))
+    for (features, validated), raw in zip(chosen, raws, strict=True):
         entries.append(
             {
                 "batch": features.batch,
-                "effective_at": effective_at(validated),
+                "effective_at": effective_at(validated).isoformat(),
                 "raw": raw.identity,
                 "validated": validated.identity,
                 "features": features.identity,
@@ -113,8 +125,9 @@ def load_rows(
 
     features = key(pipeline, "features")
     tables = []
-    for batch, (_, storage_id) in manifest.reads[features.to_user_string()].items():
-        stored = at_storage_id(instance, features, int(storage_id))
-        tables.append(reading.load(stored).assign(_batch=batch))
+    read = manifest.reads[features.to_user_string()]
+    found = at_storage_ids(instance, features, [int(storage_id) for _, storage_id in read.values()])
+    for batch, (_, storage_id) in read.items():
+        tables.append(reading.load(found[int(storage_id)]).assign(_batch=batch))
     rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
     return rows

