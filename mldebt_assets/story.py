@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.assets.keys import batches, key
+import dagster as dg
+
+from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
-    import dagster as dg
-
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.promotions import Fact
     from mldebt_assets.resources import Platform
+    from mldebt_assets.snapshots import Stored
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def chapter(
         champion=verdict.body["version"]
         if verdict and promoted
         else (before[-1].champion if before else None),
-        problem=_problem(facts, batch, settled=report is not None),
+        problem=_problem(instance, pipeline, batch, facts, report),
     )
 
 
@@ -98,8 +99,35 @@ def _last(facts: list[Fact], kind: str, batch: str) -> Fact | None:
     return found[-1] if found else None
 
 
-def _problem(facts: list[Fact], batch: str, *, settled: bool) -> str | None:
+def _problem(
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    batch: str,
+    facts: list[Fact],
+    report: Stored | None,
+) -> str | None:
+    """Return why the batch's newest bytes were refused, or why its runs failed, if they did."""
     refusal = _last(facts, "batch_refused", batch)
-    if refusal is not None and not settled:
+    if refusal and (report is None or refusal.recorded_at.timestamp() > report.timestamp):
         return str(refusal.body["reason"])
-    return None if settled else "its run failed; see the run in the web UI"
+    if report is None:
+        return _failure(instance, {PIPELINE_TAG: pipeline.name, BATCH_TAG: batch})
+    decision = _last(facts, "decision", batch)
+    if decision is None or not decision.body["asked"]:
+        return None
+    return _failure(instance, {PIPELINE_TAG: pipeline.name, RETRAINING_TAG: decision.body["key"]})
+
+
+def _failure(instance: dg.DagsterInstance, tags: dict[str, str]) -> str | None:
+    """Return the root cause of the newest of these runs, if it failed."""
+    runs = instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
+    if not runs or runs[0].status != dg.DagsterRunStatus.FAILURE:
+        return None
+    events = instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    for event in events:
+        error = event.dagster_event and event.dagster_event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        if error is not None:
+            return f"{error.message.strip()}\n(Dagster run {runs[0].run_id})"
+    return f"its run died; see Dagster run {runs[0].run_id}"
