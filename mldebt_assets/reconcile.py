@@ -7,6 +7,7 @@ since every artefact that it names was stored and checked before the intent was 
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -44,8 +45,14 @@ def fail_dead_runs(instance: dg.DagsterInstance, platform: Platform) -> list[str
 
 
 def is_alive(identity: str) -> bool:
-    """Return whether the process ``pid:start`` still runs; a later one with its id is another."""
-    pid, started = identity.split(":")
+    """Return whether the process ``pid:start@host`` still runs; a later one with its id is another.
+
+    Nobody here can tell of another host's processes, so they are taken to run.
+    """
+    process_here, _, host = identity.partition("@")
+    if host and host != socket.gethostname():
+        return True
+    pid, started = process_here.split(":")
     try:
         process = psutil.Process(int(pid))
         same = abs(process.create_time() - float(started)) < 1

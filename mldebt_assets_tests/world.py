@@ -44,6 +44,7 @@ class World:
     @classmethod
     def make(cls, root: Path) -> World:
         """Make an empty installation below ``root`` and point this process to it."""
+        os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, to the home used last
         home, landing = Home(root / "home"), root / "landing"
         pipeline = sample.pipeline(landing)
         initialise(home, [pipeline.name])
