@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAYOUT_VERSION = 1
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 
 TELEMETRY_OFF = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -79,7 +80,7 @@ class Home:
     @property
     def mlflow_uri(self) -> str:
         """MLflow's tracking database, as a SQLAlchemy URL."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.root}/mlflow/mlflow.db"
+        return os.environ.get(TRACKING_VARIABLE) or f"sqlite:///{self.root}/mlflow/mlflow.db"
 
     @property
     def mlflow_artifacts(self) -> Path:

@@ -2,13 +2,14 @@
 
 import functools
 import os
+import socket
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import dagster as dg
 import psutil
 
-from mldebt_assets.home import Home
+from mldebt_assets.home import TRACKING_VARIABLE, Home
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
 from mldebt_assets.snapshots import SnapshotIOManager, SnapshotStore
@@ -38,9 +39,9 @@ class Platform:
 
 
 def process_identity() -> str:
-    """Return this process as ``pid:start``, which no later process repeats."""
+    """Return this process as ``pid:start@host``, which no other process repeats."""
     process = psutil.Process()
-    return f"{process.pid}:{process.create_time():.2f}"
+    return f"{process.pid}:{process.create_time():.2f}@{socket.gethostname()}"
 
 
 @dg.resource
@@ -64,7 +65,8 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
     """Give dagster-mlflow's resource to the step that trains, and end its run whatever happens.
 
     dagster-mlflow would take over a run that is still open in this process, and leaves a failed
-    run as FINISHED: so whatever is active ends first, and the status is ours.
+    run as FINISHED: so whatever is active ends first, and the status is ours. It also writes the
+    server's address into this process's environment, where the next home would take it for a wish.
     """
     import mlflow
     from dagster_mlflow import mlflow_tracking
@@ -78,4 +80,10 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
         "extra_tags": {},
     }
     start = cast("Callable[[dg.InitResourceContext], Iterator[Any]]", mlflow_tracking.resource_fn)
-    yield from start(context.replace_config(configuration))
+    wished = os.environ.get(TRACKING_VARIABLE)
+    try:
+        yield from start(context.replace_config(configuration))
+    finally:
+        os.environ.pop(TRACKING_VARIABLE, None)
+        if wished is not None:
+            os.environ[TRACKING_VARIABLE] = wished

@@ -31,6 +31,7 @@ from mldebt_assets.home import Home, project_root
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Fact
+from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Stored, as_stored, newest
 
@@ -85,7 +86,7 @@ def next_arrival(
     """Ask for the first file that is new or has changed, or say why nothing is asked for."""
     from mldebt_assets.sources import landing
 
-    busy = unfinished_run(context.instance, pipeline)
+    busy = reconciled(context.instance, pipeline, platform)
     if busy is not None:
         return dg.SensorResult(skip_reason=f"Run {busy} of this pipeline has not ended yet.")
     if retraining_has_its_turn(context.instance, pipeline, platform):
@@ -138,6 +139,15 @@ def request_batch(
     )
 
 
+def reconciled(instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform) -> str | None:
+    """End what a kill left half done; return the id of a run that has not ended, if any."""
+    fail_dead_runs(instance, platform)
+    busy = unfinished_run(instance, pipeline)
+    if busy is None:
+        finish_promotions(instance, platform, pipeline)
+    return busy
+
+
 def unfinished_run(instance: dg.DagsterInstance, pipeline: Pipeline) -> str | None:
     """Return the id of a run of this pipeline that has not ended, if there is one."""
     runs = instance.get_runs(
@@ -178,7 +188,7 @@ def next_retraining(
 ) -> dg.SensorResult:
     """Decide on every drift report since the last decision, in order, until one asks for a run."""
     instance, record = context.instance, platform.record(pipeline.name)
-    busy = unfinished_run(instance, pipeline)
+    busy = reconciled(instance, pipeline, platform)
     if busy is not None:
         return dg.SensorResult(skip_reason=f"Run {busy} of this pipeline has not ended yet.")
     facts = record.facts()
@@ -212,7 +222,7 @@ def next_retraining(
 def pending_retraining(
     instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact]
 ) -> dg.RunRequest | None:
-    """Return the run that the newest decision asks for and that has not succeeded yet.
+    """Return the run that the newest decision asks for, if the gate has not judged it yet.
 
     Failed and dead runs are tried again under a new key, since the daemon never runs a key twice;
     after the declared number of attempts nothing more is asked.
@@ -221,6 +231,9 @@ def pending_retraining(
     if not asked:
         return None
     decision = asked[-1].body
+    judged = {fact.body["retraining"] for fact in facts if fact.kind in {"intent", "refused"}}
+    if decision["key"] in judged:
+        return None
     tags = {PIPELINE_TAG: pipeline.name, RETRAINING_TAG: decision["key"]}
     runs = instance.get_runs(dg.RunsFilter(tags=tags))
     if any(run.is_success for run in runs) or len(runs) >= pipeline.retraining.attempts:

@@ -65,14 +65,7 @@ def chapter(
     validated = newest(instance, key(pipeline, "validated"), batch)
     predictions = newest(instance, key(pipeline, "predictions"), batch)
     decision = _last(facts, "decision", batch)
-    judged = [
-        fact
-        for fact in facts
-        if fact.kind in {"intent", "refused"}
-        and decision is not None
-        and fact.body["retraining"] == decision.body["key"]
-    ]
-    verdict = judged[-1] if judged else None
+    verdict = _verdict_on(facts, decision)
     promoted = verdict is not None and verdict.kind == "intent"
     metadata = predictions.metadata if predictions else {}
     scored_by = metadata.get("scored by")
@@ -99,6 +92,18 @@ def _last(facts: list[Fact], kind: str, batch: str) -> Fact | None:
     return found[-1] if found else None
 
 
+def _verdict_on(facts: list[Fact], decision: Fact | None) -> Fact | None:
+    """Return what the gate said of the candidate that a decision asked for, if it has judged."""
+    judged = [
+        fact
+        for fact in facts
+        if fact.kind in {"intent", "refused"}
+        and decision is not None
+        and fact.body["retraining"] == decision.body["key"]
+    ]
+    return judged[-1] if judged else None
+
+
 def _problem(
     instance: dg.DagsterInstance,
     pipeline: Pipeline,
@@ -113,7 +118,7 @@ def _problem(
     if report is None:
         return _failure(instance, {PIPELINE_TAG: pipeline.name, BATCH_TAG: batch})
     decision = _last(facts, "decision", batch)
-    if decision is None or not decision.body["asked"]:
+    if decision is None or not decision.body["asked"] or _verdict_on(facts, decision):
         return None
     return _failure(instance, {PIPELINE_TAG: pipeline.name, RETRAINING_TAG: decision.body["key"]})
 
