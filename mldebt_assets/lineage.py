@@ -46,7 +46,7 @@ def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact |
     return decided[version]
 
 
-def as_of(facts: list[Fact], moment: datetime) -> list[Fact]:
+def held_at(facts: list[Fact], moment: datetime) -> list[Fact]:
     """Return the facts that held at a moment of the data's time."""
     return [fact for fact in facts if fact.effective_at <= moment]
 

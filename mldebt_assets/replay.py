@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 from filelock import FileLock, Timeout
 
-from mldebt_assets.assets.keys import BATCH_TAG, REASON_TAG, batches
+from mldebt_assets.assets.keys import BATCH_TAG, INTERRUPTED_TAG, REASON_TAG, batches
 from mldebt_assets.core.errors import BusyError, UnknownBatchError
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
@@ -159,7 +160,10 @@ class Clockwork:
         return result.run_requests[0] if result.run_requests else None
 
     def execute(self, job_name: str, request: dg.RunRequest) -> bool:
-        """Run what a sensor asked for in this process; return whether it succeeded."""
+        """Run what a sensor asked for in this process; return whether it succeeded.
+
+        Raises: KeyboardInterrupt if Ctrl-C came in the run, which Dagster records and swallows.
+        """
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
         tags = {**request.tags, "dagster/run_key": request.run_key or ""}
         result = self.repository.get_job(job_name).execute_in_process(
@@ -170,4 +174,15 @@ class Clockwork:
             tags={**tags, PROCESS_TAG: process_identity()},
             raise_on_error=False,
         )
+        if was_interrupted(result):
+            self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
+            raise KeyboardInterrupt
         return result.success
+
+
+def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Return whether Ctrl-C ended the run."""
+    return any(
+        event.job_failure_data.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION
+        for event in result.filter_events(lambda event: event.is_run_failure)
+    )

@@ -6,6 +6,7 @@ anywhere, and a live year answers like a replay.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from mldebt_assets.assets.keys import (
     BATCH_TAG,
+    INTERRUPTED_TAG,
     PIPELINE_TAG,
     RAW_TAG,
     REASON_TAG,
@@ -130,13 +132,18 @@ def request_batch(
         if fact.kind == "batch_refused"
     }
     finished = any(run.is_success or run.run_id in refusals for run in runs)
-    if finished or len(runs) >= pipeline.retraining.attempts:
+    if finished or attempts_of(runs) >= pipeline.retraining.attempts:
         return None
     return dg.RunRequest(
         run_key=f"{arrival.batch}:{digest}:{len(runs) + 1}",
         partition_key=arrival.batch,
         tags=tags,
     )
+
+
+def attempts_of(runs: Sequence[dg.DagsterRun]) -> int:
+    """Return how many of these runs count as attempts: not those that a person interrupted."""
+    return sum(INTERRUPTED_TAG not in run.tags for run in runs)
 
 
 def reconciled(instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform) -> str | None:
@@ -236,7 +243,7 @@ def pending_retraining(
         return None
     tags = {PIPELINE_TAG: pipeline.name, RETRAINING_TAG: decision["key"]}
     runs = instance.get_runs(dg.RunsFilter(tags=tags))
-    if any(run.is_success for run in runs) or len(runs) >= pipeline.retraining.attempts:
+    if any(run.is_success for run in runs) or attempts_of(runs) >= pipeline.retraining.attempts:
         return None
     return dg.RunRequest(
         run_key=f"{decision['key']}:{len(runs) + 1}",

@@ -11,6 +11,7 @@ BATCH_TAG = "mldebt/batch"
 RAW_TAG = "mldebt/raw_sha256"
 RETRAINING_TAG = "mldebt/retraining"
 REASON_TAG = "mldebt/reason"
+INTERRUPTED_TAG = "mldebt/interrupted"
 
 
 def key(pipeline: Pipeline, stage: str) -> dg.AssetKey:

@@ -21,7 +21,9 @@ from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Blob, newest
 
 if TYPE_CHECKING:
-    from mldebt_assets.core.quality import Quality
+    from collections.abc import Sequence
+
+    from mldebt_assets.core.quality import Observation, Quality
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -54,7 +56,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         except BatchRefusedError as problem:
             refuse(context, pipeline, platform, str(problem))
         for verdict in quality.verdicts:
-            yield check_result(verdict, validated_key)
+            observed = table_of(quality.observations.get(verdict.name, ()))
+            yield check_result(verdict, validated_key, details=observed)
         if quality.refusal is not None:
             refuse(context, pipeline, platform, str(quality.refusal))
         facts: dict[str, str | int] = {
@@ -93,6 +96,24 @@ def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:
             )
             for name in names
         ]
+
+
+def table_of(observations: "Sequence[Observation]") -> dict[str, dg.TableMetadataValue]:
+    """Return, as a check's metadata, what each expectation behind it observed."""
+    records = [
+        dg.TableRecord(
+            {
+                "of": one.subject,
+                "expectation": one.expectation,
+                "observed": "not told" if one.observed is None else one.observed,
+            }
+        )
+        for one in observations
+    ]
+    if not records:
+        return {}
+    columns = [dg.TableColumn(name) for name in records[0].data]
+    return {"expectations": dg.MetadataValue.table(records, dg.TableSchema(columns))}
 
 
 def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":

@@ -34,9 +34,10 @@ def app() -> None:
     quiet_libraries()
     try:
         cli()
-    except KeyboardInterrupt:
-        sys.stderr.write("\nInterrupted. Run the same command again: it goes on where it was.\n")
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as ending:
+        if ending.code == EXIT_INTERRUPTED:
+            sys.stderr.write("Interrupted. Run the same command again: it goes on where it was.\n")
+        raise
     except MLDebtError as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(exit_code(problem))

@@ -25,23 +25,31 @@ def lineage(
     version: Annotated[
         int | None, typer.Option(help="This version instead of the champion.")
     ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(help="The champion at this moment of the data's time (UTC)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say which data, code and environment made the production model.
 
-    Example: `mldebt lineage flight_delays --json`
+    Example: `mldebt lineage flight_delays --as-of 2013-08-15 --json`
     """
-    from mldebt_assets.lineage import decision_on, trace
+    from mldebt_assets.lineage import decision_on, held_at, trace
 
     declared = find(pipeline)
     with opened() as (platform, instance):
         facts = platform.record(declared.name).facts()
+        if as_of is not None:
+            facts = held_at(facts, as_of.replace(tzinfo=UTC))
         decision = decision_on(facts, declared.name, version)
         answer = None if decision is None else trace(instance, platform, declared, decision)
     if as_json:
         print_json(answer or {"pipeline": declared.name, "model": None})
     elif answer is None:
-        out.print(f"{declared.name} has no champion yet. Run: mldebt replay {declared.name}")
+        moment = f" at {as_of:%Y-%m-%d %H:%M}" if as_of else ""
+        out.print(f"{declared.name} had no champion{moment}; it comes with a promotion:")
+        out.print(f"mldebt replay {declared.name}")
     else:
         show_lineage(answer)
     if answer is None:

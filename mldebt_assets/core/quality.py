@@ -34,10 +34,27 @@ FRACTION = "fraction of rows"
 
 
 @dataclass(frozen=True)
+class Observation:
+    """What one expectation observed of its subject, a column or the table.
+
+    ``observed`` is the fraction of rows that break a row-wise expectation, else the observed
+    number or type; None where it is a text or a list, which may hold values of the data.
+    """
+
+    subject: str
+    expectation: str
+    observed: float | int | str | None
+
+
+@dataclass(frozen=True)
 class Quality:
-    """What became of a batch: ``valid`` and ``quarantine`` hold each of its rows once, in order."""
+    """What became of a batch: ``valid`` and ``quarantine`` hold each of its rows once, in order.
+
+    ``observations`` has, by verdict, one entry for each expectation that counts towards it.
+    """
 
     verdicts: tuple[Verdict, ...]
+    observations: dict[str, tuple[Observation, ...]]
     valid: pd.DataFrame
     quarantine: pd.DataFrame
     refusal: BatchRefusedError | None
@@ -61,6 +78,7 @@ class Findings:
     measured: float | int | None = None
     limit: float | int | str | None = None
     unit: str = FRACTION
+    observations: list[Observation] = field(default_factory=list)
 
 
 def judge(
@@ -104,6 +122,7 @@ def judge(
     quarantine.insert(len(frame.columns), REASON, pd.Series(told, quarantine.index, object))
     return Quality(
         verdicts=tuple(verdicts),
+        observations={name: tuple(found.observations) for name, found in findings.items()},
         valid=_without_gaps(frame[~apart].reset_index(drop=True), columns),
         quarantine=quarantine.reset_index(drop=True),
         refusal=_refusal(batch, verdicts),
@@ -158,6 +177,8 @@ def _note(rule: Rule, result: Any, found: Findings, rows_in_batch: int) -> None:
         # The exception's own message may hold a value of the data.
         found.faults.append(f"{rule.subject}: {rule.expectation} could not be evaluated")
         return
+    seen = len(rows) / max(rows_in_batch, 1) if rows is not None else _observed(rule, result)
+    found.observations.append(Observation(rule.subject, rule.expectation, seen))
     if rows is not None and rule.failing == "quarantine":
         if rows:
             found.rows[f"{rule.subject} {rule.fault}"] = rows
@@ -175,6 +196,14 @@ def _note(rule: Rule, result: Any, found: Findings, rows_in_batch: int) -> None:
     elif rule.verdict != COMPLETE:
         found.measured = _number(result.result["observed_value"])
         found.limit, found.unit = _range(rule), "observed value"
+
+
+def _observed(rule: Rule, result: Any) -> float | int | str | None:
+    """Return what a rule about the whole batch observed, as far as it may be told."""
+    observed = result.result["observed_value"]
+    if rule.verdict == TYPES:
+        return str(observed)
+    return len(observed) if rule.verdict == COLUMNS else _number(observed)
 
 
 def _number(observed: object) -> float | int | None:

@@ -341,3 +341,15 @@ def test_real_months_meet_the_declaration_without_losing_a_row():
         )
         assert not quality.refused
         pd.testing.assert_frame_equal(quality.valid, frame)
+
+
+def test_every_expectation_says_what_it_observed_of_which_column():
+    """One verdict a kind keeps the list short; the numbers of each column must not get lost."""
+    frame = good(20)
+    frame.loc[3, "wind_mph"] = np.inf
+    observed = judged(frame).observations
+    finite = {one.subject: one.observed for one in observed["values_finite"]}
+    assert finite == {"wind_mph": 1 / 20, "delay_minutes": 0.0}
+    assert {one.subject for one in observed["values_complete"]} == {c.name for c in COLUMNS}
+    types = {one.subject: one.observed for one in observed["types_declared"]}
+    assert types["distance_miles"] == "int64"
