@@ -44,6 +44,7 @@ UNFINISHED = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
 ARRIVALS_INTERVAL_SECONDS = 15
 RETRAINING_INTERVAL_SECONDS = 10
 REPORTS_A_TICK = 100
+LANDINGS_A_BATCH = 100
 
 
 def arrivals_name(pipeline: Pipeline) -> str:
@@ -119,13 +120,16 @@ def request_batch(
     """Return the run that takes in these bytes, or None if they were taken in or refused.
 
     Bytes that were refused fail again, so they are not tried again; a run that failed or died for
-    another cause is, up to the declared number of attempts.
+    another cause is, up to the declared number of attempts. Bytes that come back after others
+    are taken in again: what lies in the folder is what the newest snapshot holds.
     """
     from mldebt_assets.sources import landing
 
     digest = sha256(landing.read(arrival))
     tags = {PIPELINE_TAG: pipeline.name, BATCH_TAG: arrival.batch, RAW_TAG: digest}
-    runs = instance.get_runs(dg.RunsFilter(tags=tags))
+    others_until = others_taken_in_until(instance, pipeline, arrival.batch, digest)
+    records = instance.get_run_records(dg.RunsFilter(tags=tags))
+    runs = [r.dagster_run for r in records if r.create_timestamp.timestamp() > others_until]
     refusals = {
         fact.body["run_id"]
         for fact in platform.record(pipeline.name).facts()
@@ -135,10 +139,22 @@ def request_batch(
     if finished or attempts_of(runs) >= pipeline.retraining.attempts:
         return None
     return dg.RunRequest(
-        run_key=f"{arrival.batch}:{digest}:{len(runs) + 1}",
+        run_key=f"{arrival.batch}:{digest}:{len(records) + 1}",
         partition_key=arrival.batch,
         tags=tags,
     )
+
+
+def others_taken_in_until(
+    instance: dg.DagsterInstance, pipeline: Pipeline, batch: str, digest: str
+) -> float:
+    """Return when other bytes of this batch were last taken in, in seconds since 1970, else 0."""
+    taken_in = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key(pipeline, "raw"), asset_partitions=[batch]),
+        limit=LANDINGS_A_BATCH,
+    ).records
+    others = [r.timestamp for r in taken_in if as_stored(r).snapshot.sha256 != digest]
+    return max(others, default=0.0)
 
 
 def attempts_of(runs: Sequence[dg.DagsterRun]) -> int:
