@@ -1,0 +1,201 @@
+"""With Dagster's real daemon running, a file that is dropped does what a replay does."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+
+from mldebt_assets.assets.keys import key
+from mldebt_assets.core.errors import BusyError
+from mldebt_assets.core.fingerprint import sha256
+from mldebt_assets.lineage import decision_on, trace
+from mldebt_assets.snapshots import newest
+from mldebt_assets.story import chapters
+from mldebt_assets_tests import sample
+from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.world import World
+
+ROOT = Path(__file__).resolve().parent.parent
+BEFORE, DROPPED = BATCHES[:2], BATCHES[2]
+DEADLINE_SECONDS = 240
+PATIENCE_SECONDS = 20
+LOG_SHOWN = 4000
+
+# The sensors' pauses are shortened: they would be most of the test.
+LOCATION = """
+from pathlib import Path
+from mldebt_assets import sensors
+sensors.ARRIVALS_INTERVAL_SECONDS = sensors.RETRAINING_INTERVAL_SECONDS = 1
+from mldebt_assets.definitions import define
+from mldebt_assets_tests.sample import pipeline
+defs = define([pipeline(Path(__file__).parent / "landing")])
+"""
+
+# Evaluates both sensors as the daemon does, and prints what was asked for and what was imported.
+TICKS = """
+import sys
+from pathlib import Path
+from mldebt_assets.replay import Clockwork
+from mldebt_assets.sensors import arrivals_name, retraining_name
+from mldebt_assets_tests.world import World
+world = World.make(Path(sys.argv[1]))
+repository = world.definitions.get_repository_def()
+clockwork = Clockwork(world.pipeline, world.platform, world.instance, repository, print)
+print(clockwork.tick(retraining_name(world.pipeline)))
+print(clockwork.tick(arrivals_name(world.pipeline)).partition_key)
+heavy = {"dagster_mlflow", "dvc", "great_expectations", "mlflow", "scipy", "sklearn", "torch"}
+print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """An installation in which two batches were replayed; one more makes a first champion."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
+            patch.setenv(name, "")  # so that it is put back at the end
+        made = World.make(tmp_path_factory.mktemp("daemon"))
+        made.land(*BEFORE)
+        assert made.replay().settled == BEFORE
+        yield made
+        made.instance.dispose()
+
+
+def environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def dagster_dev(world):
+    """`dagster dev` with the sample as its code location; its port. It is ended in any case."""
+    root = world.landing.parent
+    (root / "location.py").write_text(LOCATION)
+    port = free_port()
+    address = ["--host", "127.0.0.1", "--port", str(port)]
+    with (root / "dagster.log").open("wb") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "dagster", "dev", "-f", "location.py", *address],
+            cwd=root,
+            env=environment(),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield port
+    finally:
+        end(process)
+
+
+def end(process):
+    """End a process and all that it started, politely first."""
+    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    os.killpg(process.pid, signal.SIGINT)
+    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
+    for one in alive:
+        one.kill()
+    with contextlib.suppress(ProcessLookupError):  # nobody is left, as it should be
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_until(world, reached, what):
+    """Wait until something holds; say what the daemon wrote if it never does."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not reached():
+        if time.monotonic() > deadline:
+            log = (world.landing.parent / "dagster.log").read_text()[-LOG_SHOWN:]
+            pytest.fail(
+                f"{what} did not happen within {DEADLINE_SECONDS} s; the daemon wrote:\n{log}"
+            )
+        time.sleep(0.5)
+
+
+def answers(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info") as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def drop(world):
+    """Let the batch land as a careful program does: under its name only when it is whole."""
+    sample.write_batch(world.landing / ".arriving", DROPPED).rename(
+        world.landing / f"{DROPPED}.csv"
+    )
+
+
+def test_a_tick_of_the_sensors_imports_nothing_heavy(world):
+    """The daemon evaluates them every few seconds, each time perhaps in a new process."""
+    drop(world)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TICKS, str(world.landing.parent)],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (world.landing / f"{DROPPED}.csv").unlink()
+    assert done.stdout.splitlines() == ["None", DROPPED, "[]"]
+
+
+def test_a_dropped_file_becomes_assets_and_its_drift_decides(world, dagster_dev):
+    """This is how it runs in production; a replay only turns the same sensors by hand."""
+
+    def beats():
+        return "SENSOR" in world.instance.get_daemon_heartbeats()
+
+    wait_until(world, beats, "the daemon's first heartbeat")
+    wait_until(world, lambda: answers(dagster_dev), "the web UI's first answer")
+    with pytest.raises(BusyError, match=r"daemon is running on this home.*\nFix: "):
+        world.replay()
+
+    assert world.platform.record("parcels").champion() is None
+    drop(world)
+    wait_until(
+        world,
+        lambda: newest(world.instance, key(world.pipeline, "drift_report"), DROPPED),
+        "the drift report of the dropped batch",
+    )
+    raw = newest(world.instance, key(world.pipeline, "raw"), DROPPED)
+    assert raw.snapshot.sha256 == sha256((world.landing / f"{DROPPED}.csv").read_bytes())
+
+    wait_until(world, world.platform.record("parcels").champion, "the first promotion")
+    wait_until(
+        world,
+        lambda: {run.status for run in world.instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS},
+        "the success of every run",
+    )
+    story = chapters(world.instance, world.platform, world.pipeline)
+    assert [(c.batch, c.champion, c.problem) for c in story] == [
+        (BEFORE[0], None, None),
+        (BEFORE[1], None, None),
+        (DROPPED, 1, None),
+    ]
+    assert world.platform.registry.champion("parcels") == 1
+
+    decision = decision_on(world.platform.record("parcels").facts(), "parcels", None)
+    answer = trace(world.instance, world.platform, world.pipeline, decision)
+    assert [entry["batch"] for entry in answer["training_set"]["batches"]] == list(BATCHES[:3])
+    assert "3 batches are there" in answer["promotion"]["asked_because"]
+    sensors = {run.tags.get("dagster/sensor_name") for run in world.instance.get_runs(limit=2)}
+    assert sensors == {"parcels_arrivals", "parcels_retraining_on_drift"}
