@@ -15,7 +15,14 @@ import dagster as dg
 from dagster._core.events import RunFailureReason
 from filelock import FileLock, Timeout
 
-from mldebt_assets.assets.keys import BATCH_TAG, INTERRUPTED_TAG, REASON_TAG, batches
+from mldebt_assets.assets.keys import (
+    ASKED_AGAIN_TAG,
+    BATCH_TAG,
+    INTERRUPTED_TAG,
+    PIPELINE_TAG,
+    REASON_TAG,
+    batches,
+)
 from mldebt_assets.core.errors import BusyError, UnknownBatchError
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
@@ -80,6 +87,7 @@ def replay(
             refuse_beside_daemon(instance)
             fail_dead_runs(instance, platform)
             finish_promotions(instance, platform, pipeline)
+            ask_again(instance, pipeline)
             clockwork = Clockwork(pipeline, platform, instance, repository, report)
             settled = clockwork.run_until_quiet(until)
     except Timeout as taken:
@@ -109,6 +117,16 @@ def refuse_beside_daemon(instance: dg.DagsterInstance) -> None:
             "Dagster's daemon is running on this home, and takes in what lands by itself.",
             "watch it in the web UI, or stop it and wait a minute before you replay.",
         )
+
+
+def ask_again(instance: dg.DagsterInstance, pipeline: Pipeline) -> None:
+    """Let what failed before be attempted afresh: whoever starts a replay may have mended it."""
+    failed = dg.RunsFilter(
+        tags={PIPELINE_TAG: pipeline.name}, statuses=[dg.DagsterRunStatus.FAILURE]
+    )
+    for run in instance.get_runs(failed):
+        if ASKED_AGAIN_TAG not in run.tags:
+            instance.add_run_tags(run.run_id, {ASKED_AGAIN_TAG: "true"})
 
 
 @dataclass

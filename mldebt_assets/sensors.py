@@ -17,6 +17,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from mldebt_assets.assets.keys import (
+    ASKED_AGAIN_TAG,
     BATCH_TAG,
     INTERRUPTED_TAG,
     PIPELINE_TAG,
@@ -158,8 +159,11 @@ def others_taken_in_until(
 
 
 def attempts_of(runs: Sequence[dg.DagsterRun]) -> int:
-    """Return how many of these runs count as attempts: not those that a person interrupted."""
-    return sum(INTERRUPTED_TAG not in run.tags for run in runs)
+    """Return how many of these runs count as attempts.
+
+    Not those that a person interrupted, nor those after which a person asked for the same again.
+    """
+    return sum(not run.tags.keys() & {INTERRUPTED_TAG, ASKED_AGAIN_TAG} for run in runs)
 
 
 def reconciled(instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform) -> str | None:

@@ -124,14 +124,14 @@ def _problem(
 
 
 def _failure(instance: dg.DagsterInstance, tags: dict[str, str]) -> str | None:
-    """Return the root cause of the newest of these runs, if it failed."""
+    """Return why the newest of these runs failed, if it did: our own error, else the root cause."""
     runs = instance.get_runs(dg.RunsFilter(tags=tags), limit=1)
     if not runs or runs[0].status != dg.DagsterRunStatus.FAILURE:
         return None
     events = instance.all_logs(runs[0].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
     for event in events:
         error = event.dagster_event and event.dagster_event.step_failure_data.error
-        while error is not None and error.cause is not None:
+        while error is not None and error.cause is not None and "\nFix: " not in error.message:
             error = error.cause
         if error is not None:
             return f"{error.message.strip()}\n(Dagster run {runs[0].run_id})"

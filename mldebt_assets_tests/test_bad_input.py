@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -402,3 +403,25 @@ def test_valid_and_quarantined_rows_are_the_raw_rows(quarantined):
     assert rows["quarantine"] == FEW
     assert rows["validated"] + rows["quarantine"] == rows["raw"] == len(sample.rows("2020-06"))
     assert rows["features"] == rows["predictions"] == rows["validated"]
+
+
+def test_a_remote_that_is_away_costs_a_replay_and_no_batch(relanded):
+    """Nothing is materialized without its copy in the remote; the fix is to run it again."""
+    world, *_ = relanded
+    remote = Path(world.platform.snapshots.remote_name)
+    away = remote.rename(remote.with_name("away"))
+    remote.write_text("in the way")
+    sample.write_batch(world.landing, "2020-07")
+    outcome = world.replay()
+    assert [chapter.batch for chapter in outcome.failed] == ["2020-07"]
+    assert f"The remote {remote} cannot be reached" in outcome.failed[0].problem
+    assert "Fix: check the address and your credentials, then run" in outcome.failed[0].problem
+    assert events(world, "raw", "2020-07") == []
+    assert refusals(world, "2020-07") == []
+    assert len(runs_of(world, "2020-07")) == world.pipeline.retraining.attempts
+
+    remote.unlink()
+    away.rename(remote)
+    outcome = world.replay()
+    assert (outcome.settled, outcome.failed) == (("2020-07",), ())
+    assert len(events(world, "raw", "2020-07")) == 1

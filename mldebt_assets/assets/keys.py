@@ -12,6 +12,7 @@ RAW_TAG = "mldebt/raw_sha256"
 RETRAINING_TAG = "mldebt/retraining"
 REASON_TAG = "mldebt/reason"
 INTERRUPTED_TAG = "mldebt/interrupted"
+ASKED_AGAIN_TAG = "mldebt/asked_again"
 
 
 def key(pipeline: Pipeline, stage: str) -> dg.AssetKey:
