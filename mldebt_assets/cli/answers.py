@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from mldebt_assets.cli.opening import AsJson, PipelineName, opened, out, print_json
@@ -86,8 +87,8 @@ def show_lineage(answer: dict[str, Any]) -> None:
     facts = Table(box=None, show_header=False, pad_edge=False)
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    for row in rows:
-        facts.add_row(*row)
+    for heading, value in rows:
+        facts.add_row(heading, escape(value))
     out.print(facts)
     hashes = Table(
         title="What it was trained on (SHA-256)", title_justify="left", box=None, pad_edge=False
@@ -97,7 +98,7 @@ def show_lineage(answer: dict[str, Any]) -> None:
     licences = {source["batch"]: source["licence"] for source in answer["sources"]}
     for entry in training["batches"]:
         shown = [entry[stage]["sha256"][:SHORT] for stage in ("raw", "validated", "features")]
-        hashes.add_row(entry["batch"], *shown, licences[entry["batch"]])
+        hashes.add_row(entry["batch"], *shown, escape(licences[entry["batch"]]))
     out.print(hashes)
 
 
@@ -135,6 +136,6 @@ def show_status(answer: dict[str, Any]) -> None:
     table.add_column(style="bold", max_width=40)
     table.add_column()
     for question in answer["questions"].values():
-        known = question["answer"]
+        known = escape(question["answer"])
         table.add_row(question["question"], known if question["evidence"] else f"[dim]{known}[/]")
     out.print(table)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.table import Table
@@ -16,6 +17,7 @@ from mldebt_assets.cli.opening import (
     out,
     print_json,
     progress,
+    say,
 )
 from mldebt_assets.home import project_root
 from mldebt_assets.pipelines import find
@@ -85,7 +87,7 @@ def show(bar: Bar, task: TaskID, step: Progress) -> None:
 def line(chapter: Chapter) -> str:
     """Return what became of a batch, in one line of at most 80 columns."""
     if chapter.problem:
-        return f"[red]{chapter.batch}  refused[/]  {chapter.problem.splitlines()[0]}"
+        return f"[red]{chapter.batch}  problem[/]  {escape(chapter.problem.splitlines()[0])}"
     auc = chapter.metrics.get("roc_auc")
     served = f"AUC {auc:.3f} by v{chapter.scored_by}" if auc is not None else "not served yet"
     drift = "[yellow]drift[/]" if chapter.drifted else "calm "
@@ -120,6 +122,9 @@ def summarise(name: str, outcome: Outcome) -> None:
             gate(chapter),
         )
     out.print(table)
+    for chapter in outcome.chapters:
+        if chapter.problem:
+            say(f"{chapter.batch}: {chapter.problem}")
     served = [c.metrics["roc_auc"] for c in outcome.chapters if "roc_auc" in c.metrics]
     if served:
         mean = sum(served) / len(served)
@@ -128,9 +133,9 @@ def summarise(name: str, outcome: Outcome) -> None:
 
 
 def gate(chapter: Chapter) -> str:
-    """Return what the gate said of the batch's candidate, in two words."""
+    """Return what the gate said of the batch's candidate, or that it came to no gate."""
     if chapter.problem:
-        return "[red]batch refused[/]"
+        return "[red]problem[/]"
     if not chapter.retrained:
         return ""
     return f"[green]promoted v{chapter.champion}[/]" if chapter.promoted else "refused"

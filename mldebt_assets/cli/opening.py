@@ -43,6 +43,11 @@ def opened() -> Iterator[tuple[Platform, dg.DagsterInstance]]:
         yield Platform(home), instance
 
 
+def say(text: str) -> None:
+    """Print a line as it is: no brackets are read as markup, and no path is broken in two."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document on stdout."""
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
-from mldebt_assets.cli.opening import AsJson, PipelineName, opened, out, print_json
-from mldebt_assets.core.errors import UnknownPipelineError, UnlikePointersError
+from mldebt_assets.cli.opening import AsJson, PipelineName, opened, out, print_json, say
+from mldebt_assets.core.errors import NothingToFetchError, UnlikePointersError
 from mldebt_assets.home import Home, initialise, project_root
 from mldebt_assets.pipelines import PIPELINES, find
 
@@ -36,7 +37,7 @@ def init() -> None:
     """
     home = Home.locate()
     made = initialise(home, [pipeline.name for pipeline in PIPELINES])
-    out.print(f"{'Made' if made else 'Found'} the home {home.root}")
+    say(f"{'Made' if made else 'Found'} the home {home.root}")
 
 
 def fetch(pipeline: PipelineName) -> None:
@@ -50,14 +51,14 @@ def fetch(pipeline: PipelineName) -> None:
 
     declared = find(pipeline)
     if declared.name not in FETCHERS:
-        raise UnknownPipelineError.of(declared.name, FETCHERS)
+        raise NothingToFetchError.of(declared.name, FETCHERS)
     url = folder_url(declared.source, project_root())
     written = FETCHERS[declared.name](url)
-    out.print(f"Wrote {len(written)} batches to {url}" if written else f"All is there: {url}")
+    say(f"Wrote {len(written)} batches to {url}" if written else f"All is there: {url}")
     unlike, compared = unlike_pointers(declared, pointer_folder(declared))
     if unlike:
         raise UnlikePointersError.of(unlike, str(pointer_folder(declared)))
-    out.print(f"{compared} of them are, byte for byte, what the committed pointers name")
+    say(f"{compared} of them are, byte for byte, what the committed pointers name")
 
 
 def publish(pipeline: PipelineName) -> None:
@@ -71,7 +72,7 @@ def publish(pipeline: PipelineName) -> None:
     with opened() as (platform, instance):
         folder = pointer_folder(declared)
         changed = publish_pointers(instance, platform, declared, folder)
-    out.print(f"{len(changed)} pointers written to {folder}")
+    say(f"{len(changed)} pointers written to {folder}")
 
 
 def pointer_folder(pipeline: Pipeline) -> Path:
@@ -94,7 +95,7 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         for finding in findings:
             mark = "[green]ok[/]  " if finding.passed else "[red]FAIL[/]"
-            out.print(f"{mark} {finding.name}: {finding.reason}")
+            out.print(f"{mark} {finding.name}: {escape(finding.reason)}")
     if not all(finding.passed for finding in findings):
         raise typer.Exit(1)
 

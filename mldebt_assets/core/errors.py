@@ -3,6 +3,7 @@
 MLDebtError
 ├── CallError                   called wrongly (exit code 2)
 │   ├── UnknownPipelineError
+│   ├── NothingToFetchError     a pipeline without demonstration data
 │   ├── UnknownVersionError
 │   ├── UnknownBatchError
 │   ├── BatchNameError          a batch name that is no plain file name
@@ -57,6 +58,18 @@ class UnknownPipelineError(CallError, LookupError):
         return cls(
             f"There is no pipeline called {name!r}; there are: {', '.join(sorted(known))}.\n"
             "Fix: use one of these names, or add a file to mldebt_assets/pipelines/."
+        )
+
+
+class NothingToFetchError(CallError, LookupError):
+    """The pipeline has no demonstration data."""
+
+    @classmethod
+    def of(cls, pipeline: str, known: Iterable[str]) -> Self:
+        return cls(
+            f"There are no demonstration data of {pipeline}; there are some of: "
+            f"{', '.join(sorted(known))}.\n"
+            "Fix: put the pipeline's own files into its landing folder."
         )
 
 
