@@ -63,7 +63,7 @@ def trace(
     training_set = at_storage_id(
         instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
     )
-    manifest = platform.snapshots.load(training_set)
+    manifest = platform.snapshots.load(training_set.snapshot)
     walked = walk(instance, pipeline, training_set)
     compare(platform, pipeline, manifest, walked)
     return {

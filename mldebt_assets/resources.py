@@ -12,7 +12,8 @@ import psutil
 from mldebt_assets.home import TRACKING_VARIABLE, Home
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
-from mldebt_assets.snapshots import SnapshotIOManager, SnapshotStore
+from mldebt_assets.snapshots import SnapshotIOManager
+from mldebt_assets.store import SnapshotStore
 
 PROCESS_TAG = "mldebt/process"
 

@@ -1,58 +1,27 @@
-"""Bytes and tables, in and out of DVC's content-addressed store, and what each step read.
+"""What each step made and what it read, as Dagster's materializations say it; the I/O manager.
 
-Every artefact is stored under the hash of its bytes, in the cache and in the remote; that hash is
-its Dagster data version. Whatever loads an artefact records, on what is made from it, the hash
-and the storage id of the event that it went by: Dagster's own record of inputs is not exact (it
-names the newest event of any partition).
+An artefact's hash is its Dagster data version. Whatever loads an artefact records, on what is
+made from it, the hash and the storage id of the event that it went by: Dagster's own record of
+inputs is not exact (it names the newest event of any partition).
 """
 
 from __future__ import annotations
 
-import functools
-import json
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mldebt_assets.core.errors import DigestMismatchError, SnapshotMissingError, UnreachableError
-from mldebt_assets.core.fingerprint import canonical_json, md5, sha256
+from mldebt_assets.core.errors import SnapshotMissingError
+from mldebt_assets.store import Snapshot, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pandas as pd
-
-    from mldebt_assets.home import Home
+    from mldebt_assets.store import SnapshotStore
 
 READ_PREFIX = "read/"
-HASH_DIGITS_IN_PATHS = 16
 IDS_A_QUERY = 500
-
-
-@dataclass(frozen=True)
-class Blob:
-    """Bytes that are stored as they are, under a file suffix such as ``.csv``."""
-
-    data: bytes
-    suffix: str
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One stored artefact: its identity (SHA-256), its address (DVC's md5), its size."""
-
-    path: str
-    sha256: str
-    md5: str
-    bytes: int
-
-    @property
-    def pointer(self) -> str:
-        """The path of its ``.dvc`` pointer below the home."""
-        return f"snapshots/{self.path}.dvc"
 
 
 @dataclass(frozen=True)
@@ -84,138 +53,6 @@ class Stored:
             for name, value in self.metadata.items()
             if name.startswith(READ_PREFIX)
         }
-
-
-class SnapshotStore:
-    """The home's DVC cache and its remote."""
-
-    def __init__(self, home: Home) -> None:
-        self._home = home
-
-    @functools.cached_property
-    def _repo(self) -> Any:
-        """The home as DVC sees it."""
-        from dvc.repo import Repo
-
-        return Repo(str(self._home.root))
-
-    @functools.cached_property
-    def _databases(self) -> tuple[Any, Any]:
-        """DVC's object databases: the cache and the configured remote."""
-        return self._repo.cache.local, self._repo.cloud.get_remote_odb()
-
-    @property
-    def remote_name(self) -> str:
-        """The configured remote's address, for messages."""
-        configured = self._repo.config
-        return str(configured["remote"][configured["core"]["remote"]]["url"])
-
-    def put(self, data: bytes, *, folder: str, name: str) -> Snapshot:
-        """Store bytes in cache and remote, check them there, and write their pointer.
-
-        Args:    ``folder`` such as ``flight_delays/raw/2013-01``, ``name`` such as
-                 ``2013-01.csv``; the hash comes between, so that no snapshot hides another.
-        Raises:  UnreachableError if the remote refuses them; DigestMismatchError if what the
-                 cache or the remote gives back is something else. A damaged copy in the cache
-                 never reaches the remote.
-        """
-        digest = sha256(data)
-        address = md5(data)
-        path = f"{folder}/{digest[:HASH_DIGITS_IN_PATHS]}/{name}"
-        snapshot = Snapshot(path=path, sha256=digest, md5=address, bytes=len(data))
-        cache, remote = self._databases
-        self._add_to_cache(cache, data, address)
-        _require(_read(cache, address), digest, f"{path} in the cache")
-        try:
-            remote.add(cache.oid_to_path(address), cache.fs, address)
-            pushed = _read(remote, address)
-        except OSError as problem:
-            raise UnreachableError.of(f"The remote {self.remote_name}", str(problem)) from problem
-        _require(pushed, digest, f"{path} in {self.remote_name}")
-        self._write_pointer(snapshot)
-        return snapshot
-
-    def _add_to_cache(self, cache: Any, data: bytes, md5: str) -> None:
-        folder = Path(cache.path)
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".new-") as file:
-            file.write(data)
-            file.flush()
-            cache.add(file.name, cache.fs, md5)
-
-    def _write_pointer(self, snapshot: Snapshot) -> None:
-        pointer = self._home.root / snapshot.pointer
-        pointer.parent.mkdir(parents=True, exist_ok=True)
-        pointer.write_text(
-            f"outs:\n- md5: {snapshot.md5}\n  size: {snapshot.bytes}\n  hash: md5\n"
-            f"  path: {Path(snapshot.path).name}\n"
-        )
-
-    def get(self, *, name: str, sha256_hex: str, md5: str) -> bytes:
-        """Return the bytes with this identity, from the cache, else from the remote.
-
-        Raises: SnapshotMissingError if neither has them; DigestMismatchError if what lies at
-                their address is something else. Damaged bytes are never returned.
-        """
-        cache, remote = self._databases
-        data = _read(cache, md5)
-        if data is None:
-            try:
-                data = _read(remote, md5)
-            except OSError as problem:
-                raise UnreachableError.of(
-                    f"The remote {self.remote_name}", str(problem)
-                ) from problem
-            if data is not None and sha256(data) == sha256_hex:
-                self._add_to_cache(cache, data, md5)
-        if data is None:
-            raise SnapshotMissingError.of(name, md5, self.remote_name)
-        _require(data, sha256_hex, name)
-        return data
-
-    def load(self, stored: Stored) -> Any:
-        """Return what a materialization stored: a DataFrame, a dict, or a Blob."""
-        snapshot = stored.snapshot
-        data = self.get(name=snapshot.path, sha256_hex=snapshot.sha256, md5=snapshot.md5)
-        return decode(data, Path(snapshot.path).suffix)
-
-
-def _read(database: Any, md5: str) -> bytes | None:
-    """Return an object's bytes, or None where the database does not hold it."""
-    try:
-        with database.fs.open(database.oid_to_path(md5), "rb") as file:
-            return bytes(file.read())
-    except FileNotFoundError:
-        return None
-
-
-def _require(data: bytes | None, digest: str, name: str) -> None:
-    """Raise DigestMismatchError unless these bytes have this digest."""
-    found = "nothing" if data is None else sha256(data)
-    if found != digest:
-        raise DigestMismatchError.of(name, expected=digest, found=found)
-
-
-def encode(value: pd.DataFrame | dict[str, Any] | Blob) -> Blob:
-    """Return the bytes that store a value: tables as Parquet, facts as canonical JSON."""
-    if isinstance(value, Blob):
-        return value
-    if isinstance(value, dict):
-        return Blob(canonical_json(value), ".json")
-    from mldebt_assets.core.tables import to_parquet
-
-    return Blob(to_parquet(value), ".parquet")
-
-
-def decode(data: bytes, suffix: str) -> Any:
-    """Return the value that ``encode`` made into bytes."""
-    if suffix == ".json":
-        return json.loads(data)
-    if suffix == ".parquet":
-        from mldebt_assets.core.tables import from_parquet
-
-        return from_parquet(data)
-    return Blob(data, suffix)
 
 
 def read_metadata(stored: Sequence[Stored]) -> dict[str, dg.JsonMetadataValue]:
@@ -294,7 +131,7 @@ class Reading:
     def load(self, stored: Stored) -> Any:
         """Load a snapshot and remember that it was read."""
         self.note(stored)
-        return self._store.load(stored)
+        return self._store.load(stored.snapshot)
 
     def note(self, stored: Stored) -> None:
         """Remember a materialization of which only the record was read."""

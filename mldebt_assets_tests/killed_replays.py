@@ -21,7 +21,7 @@ from mldebt_assets.core import training
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
 from mldebt_assets.replay import Progress, replay
-from mldebt_assets.snapshots import SnapshotStore
+from mldebt_assets.store import SnapshotStore
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World
 

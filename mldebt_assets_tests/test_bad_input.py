@@ -155,7 +155,7 @@ def runs_of(world, batch):
 def test_the_very_bytes_are_kept(world, landed, outcome, name):
     """Whoever looks into the refusal needs what came, not what a parser made of it."""
     (raw,) = events(world, "raw", name)
-    assert world.platform.snapshots.load(raw).data == landed[name]
+    assert world.platform.snapshots.load(raw.snapshot).data == landed[name]
     assert raw.snapshot.sha256 == sha256(landed[name])
 
 
@@ -275,10 +275,10 @@ def test_a_month_that_lands_again_is_a_new_snapshot_and_the_old_one_stays(reland
     assert outcome.settled == (GOOD[0],)
     assert new.snapshot.sha256 == sha256((world.landing / f"{GOOD[0]}.csv").read_bytes())
     assert new.snapshot.path != old.snapshot.path
-    assert world.platform.snapshots.load(old).data == as_bytes(sample.rows(GOOD[0]))
+    assert world.platform.snapshots.load(old.snapshot).data == as_bytes(sample.rows(GOOD[0]))
     for stage in ("validated", "features"):
         for stored in events(world, stage, GOOD[0]):
-            world.platform.snapshots.load(stored)
+            world.platform.snapshots.load(stored.snapshot)
 
 
 def test_the_old_models_lineage_still_names_the_old_bytes(relanded):
@@ -383,7 +383,7 @@ def quarantined(relanded):
 def test_rows_that_break_a_rule_go_to_quarantine_each_with_its_reason(quarantined):
     """They are evidence; dropped, they would be gone with nobody the wiser."""
     stored = newest(quarantined.instance, key(quarantined.pipeline, "quarantine"), "2020-06")
-    apart = quarantined.platform.snapshots.load(stored)
+    apart = quarantined.platform.snapshots.load(stored.snapshot)
     told = dict(zip(zip(apart["day"], apart["parcel"], strict=True), apart["reason"], strict=True))
     day = "2020-06-01"
     named = {0: "distance_km", 1: "weight_kg", 2: "distance_km", 3: "depot", 4: "weight_kg", 5: ""}

@@ -24,6 +24,7 @@ LAYERS = (
         "sources",
         "provenance",
         "snapshots",
+        "store",
         "promotions",
         "registry",
         "resources",

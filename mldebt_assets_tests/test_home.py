@@ -18,7 +18,7 @@ from mldebt_assets.core.errors import HomeError
 from mldebt_assets.home import LAYOUT_VERSION, TELEMETRY_OFF, Home, initialise
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
-from mldebt_assets.snapshots import SnapshotStore
+from mldebt_assets.store import SnapshotStore
 from mldebt_assets_tests.world import copy_of
 
 PLACE = {"folder": "parcels/raw/2020-01", "name": "2020-01.csv"}

@@ -20,7 +20,8 @@ from mldebt_assets.reconcile import fail_dead_runs, finish_promotions, is_alive
 from mldebt_assets.registry import Registry
 from mldebt_assets.replay import SILENT
 from mldebt_assets.resources import PROCESS_TAG, process_identity
-from mldebt_assets.snapshots import READ_PREFIX, SnapshotStore, as_stored
+from mldebt_assets.snapshots import READ_PREFIX, as_stored
+from mldebt_assets.store import SnapshotStore
 from mldebt_assets.story import chapters
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World, copy_of
@@ -138,7 +139,9 @@ def test_a_promotion_stopped_anywhere_is_finished_once(world, patch_at, alias, e
     assert world.platform.registry.champion("parcels") == 1
     (promotion,) = promotions_of(world)
     assert promotion.metadata["version"] == 1
-    assert world.platform.snapshots.load(promotion)["sequence"] == champion.promotion.sequence
+    assert (
+        world.platform.snapshots.load(promotion.snapshot)["sequence"] == champion.promotion.sequence
+    )
     assert kinds(world) == ["intent", "done"]
 
     assert finish_promotions(world.instance, world.platform, world.pipeline) == []

@@ -72,7 +72,7 @@ def stored(world, stage, batch=None):
 
 
 def load(world, stage, batch=None):
-    return world.platform.snapshots.load(stored(world, stage, batch))
+    return world.platform.snapshots.load(stored(world, stage, batch).snapshot)
 
 
 def events(world, asset):
@@ -173,7 +173,7 @@ def load_manifest(world, decision):
         world.instance, key(world.pipeline, "training_set"), pinned["storage_id"]
     )
     assert manifest.snapshot.sha256 == pinned["sha256"]
-    return world.platform.snapshots.load(manifest)
+    return world.platform.snapshots.load(manifest.snapshot)
 
 
 @pytest.mark.parametrize("batch", [BATCHES[0], CALM])
@@ -368,7 +368,7 @@ def test_data_versions_are_hashes(world, told):
         made = as_stored(record)
         expected = made.snapshot.sha256
         if asset.path[-1] == "scorer":
-            expected = world.platform.snapshots.load(made)["weights_sha256"] or NO_CHAMPION
+            expected = world.platform.snapshots.load(made.snapshot)["weights_sha256"] or NO_CHAMPION
         assert version == expected
 
 

@@ -16,7 +16,8 @@ from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Fact
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Snapshot, Stored, at_storage_id, snapshot_metadata
+from mldebt_assets.snapshots import Reading, Stored, at_storage_id, snapshot_metadata
+from mldebt_assets.store import Snapshot
 
 LARGEST_ONNX_DISAGREEMENT = 1e-5
 

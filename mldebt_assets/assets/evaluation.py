@@ -23,7 +23,8 @@ from mldebt_assets.core.verdict import Verdict, all_passed
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Blob, Reading, newest
+from mldebt_assets.snapshots import Reading, newest
+from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,7 +15,8 @@ from mldebt_assets.pipeline import Pipeline, as_configuration
 from mldebt_assets.provenance import code, environment
 from mldebt_assets.registry import ModelVersion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Blob, Reading
+from mldebt_assets.snapshots import Reading
+from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     import numpy as np

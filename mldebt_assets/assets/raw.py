@@ -6,7 +6,7 @@ from mldebt_assets.assets.keys import common
 from mldebt_assets.core.errors import BatchRefusedError, UnknownBatchError
 from mldebt_assets.home import project_root
 from mldebt_assets.pipeline import Pipeline, check_batch_name
-from mldebt_assets.snapshots import Blob
+from mldebt_assets.store import Blob
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:

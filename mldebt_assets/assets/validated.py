@@ -18,7 +18,8 @@ from mldebt_assets.core.errors import BatchRefusedError
 from mldebt_assets.core.suite import expectation_names
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Blob, newest
+from mldebt_assets.snapshots import newest
+from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

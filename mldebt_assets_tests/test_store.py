@@ -21,7 +21,8 @@ from mldebt_assets.core.fingerprint import md5, sha256
 from mldebt_assets.home import Home, initialise, project_root
 from mldebt_assets.publishing import publish_pointers
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Blob, SnapshotStore, decode, encode, snapshot_metadata
+from mldebt_assets.snapshots import snapshot_metadata
+from mldebt_assets.store import Blob, SnapshotStore, decode, encode
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.world import copy_of
 
