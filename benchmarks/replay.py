@@ -53,7 +53,8 @@ def left_behind(home: Path) -> dict[str, Any]:
     from mlflow import MlflowClient
 
     from mldebt_assets.home import Home
-    from mldebt_assets.snapshots import SnapshotStore, as_stored, at_storage_id
+    from mldebt_assets.snapshots import as_stored, at_storage_id
+    from mldebt_assets.store import SnapshotStore
 
     store = SnapshotStore(Home(home))
     client = MlflowClient(Home(home).mlflow_uri)
@@ -65,7 +66,7 @@ def left_behind(home: Path) -> dict[str, Any]:
                 dg.AssetRecordsFilter(asset_key=asset), limit=1000
             ).records
             for stored in map(as_stored, records):
-                store.load(stored)
+                store.load(stored.snapshot)
                 for name, read in stored.reads.items():
                     for sha256, storage_id in read.values():
                         key = dg.AssetKey.from_user_string(name.split(":")[-1])

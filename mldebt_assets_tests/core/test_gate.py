@@ -108,7 +108,18 @@ def test_a_candidate_that_a_simple_model_matches_is_refused(candidate):
     found = contest(candidate=candidate, incumbent=None)
     if candidate == 0.4:
         found = replace(found, candidate=found.baseline)
-    assert list(refusals(judge(found, LIMITS))) == ["beats_baseline"]
+    assert list(refusals(judge(found, LIMITS))) == ["holds_against_baseline"]
+
+
+def test_a_candidate_that_a_simple_model_leads_by_chance_is_not_refused():
+    """A few weeks cannot order two models that are about equally good."""
+    found = contest(candidate=0.4, incumbent=None, baseline=0.4)
+    verdicts = {one.name: one for one in judge(found, LIMITS)}
+    against = verdicts["holds_against_baseline"]
+    assert against.passed
+    assert against.measured > 0
+    swapped = replace(found, candidate=found.baseline, baseline=found.candidate)
+    assert all_passed([one for one in judge(swapped, LIMITS) if one.name == against.name])
 
 
 def test_too_few_groups_are_refused():
