@@ -29,7 +29,7 @@ from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.sensors import arrivals_name, retraining_name
-from mldebt_assets.story import Chapter, chapters
+from mldebt_assets.story import Chapter, chapter, chapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -153,8 +153,8 @@ class Clockwork:
             self.instance.add_dynamic_partitions(batches(self.pipeline).name or "", [batch])
             self.execute(batch_job_name(self.pipeline), request)
             self.retrain_as_asked()
-            told = {c.batch: c for c in chapters(self.instance, self.platform, self.pipeline)}
-            self.report(Progress("settled", batch, chapter=told[batch]))
+            told = chapter(self.instance, self.platform, self.pipeline, batch)
+            self.report(Progress("settled", batch, chapter=told))
             settled.append(batch)
 
     def retrain_as_asked(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
+from mldebt_assets.promotions import champion_of
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -46,25 +47,20 @@ class Chapter:
 
 def chapters(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -> list[Chapter]:
     """Return the story of every batch that has arrived, in the order of arrival's names."""
-    facts = platform.record(pipeline.name).facts()
-    story: list[Chapter] = []
-    for batch in sorted(instance.get_dynamic_partitions(batches(pipeline).name or "")):
-        story.append(chapter(instance, pipeline, batch, facts, story))
-    return story
+    arrived = instance.get_dynamic_partitions(batches(pipeline).name or "")
+    return [chapter(instance, platform, pipeline, batch) for batch in sorted(arrived)]
 
 
 def chapter(
-    instance: dg.DagsterInstance,
-    pipeline: Pipeline,
-    batch: str,
-    facts: list[Fact],
-    before: list[Chapter],
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, batch: str
 ) -> Chapter:
-    """Return one batch's story; ``before`` holds the stories of the batches before it."""
+    """Return one batch's story."""
+    facts = platform.record(pipeline.name).facts()
     report = newest(instance, key(pipeline, "drift_report"), batch)
     validated = newest(instance, key(pipeline, "validated"), batch)
     predictions = newest(instance, key(pipeline, "predictions"), batch)
     decision = _last(facts, "decision", batch)
+    refusal = _last(facts, "batch_refused", batch)
     verdict = _verdict_on(facts, decision)
     promoted = verdict is not None and verdict.kind == "intent"
     metadata = predictions.metadata if predictions else {}
@@ -80,9 +76,9 @@ def chapter(
         reason=decision.body["reason"] if decision else "",
         promoted=promoted,
         verdict=verdict.body["reason"] if verdict else "",
-        champion=verdict.body["version"]
-        if verdict and promoted
-        else (before[-1].champion if before else None),
+        champion=_champion_after(
+            facts, verdict or decision or _last(facts, "batch_refused", batch)
+        ),
         problem=_problem(instance, pipeline, batch, facts, report),
     )
 
@@ -102,6 +98,20 @@ def _verdict_on(facts: list[Fact], decision: Fact | None) -> Fact | None:
         and fact.body["retraining"] == decision.body["key"]
     ]
     return judged[-1] if judged else None
+
+
+def _champion_after(facts: list[Fact], settled_by: Fact | None) -> int | None:
+    """Return the champion's version once the fact that settled a batch had taken effect."""
+    if settled_by is None:
+        return None
+    done = [
+        fact.sequence
+        for fact in facts
+        if fact.kind == "done" and fact.body["intent"] == settled_by.sequence
+    ]
+    end = max(done, default=settled_by.sequence)
+    champion = champion_of([fact for fact in facts if fact.sequence <= end])
+    return champion.version if champion else None
 
 
 def _problem(

@@ -4,6 +4,7 @@ The incumbent is read from the promotion record and named by its hash: an edge f
 would be a cycle. The gate's verdicts are this asset's checks.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -215,12 +216,16 @@ def slices(pipeline: Pipeline, match: "Contest", threshold: float) -> list[dict[
 
 def log_to_mlflow(platform: Platform, run_id: str, measured: dict[str, Any]) -> None:
     """Log the candidate's metrics and the picture with its run, which has ended."""
+    from mlflow.entities import Metric
+
     from mldebt_assets.plots import evaluation_figure
 
     client = platform.registry.client
     if measured["models"]:
-        for name, value in measured["models"]["candidate"]["metrics"].items():
-            client.log_metric(run_id, f"held_out_{name}", value)
+        found = measured["models"]["candidate"]["metrics"]
+        now = round(time.time() * 1000)
+        metrics = [Metric(f"held_out_{name}", value, now, 0) for name, value in found.items()]
+        client.log_batch(run_id, metrics=metrics)
         client.log_figure(run_id, evaluation_figure(measured), "plots/evaluation.png")
     client.set_tag(run_id, "gate", "passed" if measured["promote"] else "refused")
 
