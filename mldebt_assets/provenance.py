@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.metadata
 import platform
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +61,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     packages = sorted(
-        f"{dist.metadata['Name'].lower()}=={dist.version}"
-        for dist in importlib.metadata.distributions()
+        {found.stem.lower() for folder in sys.path for found in Path(folder).glob("*.dist-info")}
     )
     facts = {
         "python": platform.python_version(),

@@ -76,9 +76,7 @@ def chapter(
         reason=decision.body["reason"] if decision else "",
         promoted=promoted,
         verdict=verdict.body["reason"] if verdict else "",
-        champion=_champion_after(
-            facts, verdict or decision or _last(facts, "batch_refused", batch)
-        ),
+        champion=_champion_after(facts, verdict or decision or refusal),
         problem=_problem(instance, pipeline, batch, facts, report),
     )
 
