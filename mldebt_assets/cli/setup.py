@@ -54,11 +54,13 @@ def fetch(pipeline: PipelineName) -> None:
         raise NothingToFetchError.of(declared.name, FETCHERS)
     url = folder_url(declared.source, project_root())
     written = FETCHERS[declared.name](url)
-    say(f"Wrote {len(written)} batches to {url}" if written else f"All is there: {url}")
+    place = declared.source.url
+    say(f"Wrote {len(written)} batches to {place}" if written else f"All is there: {place}")
     unlike, compared = unlike_pointers(declared, pointer_folder(declared))
     if unlike:
         raise UnlikePointersError.of(unlike, str(pointer_folder(declared)))
-    say(f"{compared} of them are, byte for byte, what the committed pointers name")
+    if compared:
+        say(f"{compared} batches are, byte for byte, what the committed pointers name")
 
 
 def publish(pipeline: PipelineName) -> None:
