@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
@@ -14,6 +13,8 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets.sources.landing import read, survey
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import dagster as dg
 
     from mldebt_assets.pipeline import Pipeline
@@ -29,18 +30,18 @@ def publish_pointers(
     without git seeing it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    changed, names = [], []
+    changed = []
     for batch in sorted(instance.get_dynamic_partitions(batches(pipeline).name or "")):
         stored = newest(instance, key(pipeline, "raw"), batch)
         if stored is None:
             continue
         source = platform.home.root / stored.snapshot.pointer
-        names.append(Path(stored.snapshot.path).name)
         target = folder / source.name
         if not target.exists() or target.read_bytes() != source.read_bytes():
             target.write_bytes(source.read_bytes())
             changed.append(target)
-    (folder / ".gitignore").write_text("".join(f"/{name}\n" for name in names))
+    named = sorted(pointer.stem for pointer in folder.glob("*.dvc"))
+    (folder / ".gitignore").write_text("".join(f"/{name}\n" for name in named))
     return changed
 
 

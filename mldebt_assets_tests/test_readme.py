@@ -100,6 +100,10 @@ def test_the_json_has_every_key_that_the_readme_names(answers, row, command):
 def test_publishing_again_leaves_the_committed_pointers_as_they_are(answers):
     """The demo's hashes are the same on every machine, or lineage means nothing."""
     assert answers["publish flight_delays"].stdout.startswith("0 pointers written")
+    ignored = (ROOT / "data" / "flight_delays" / ".gitignore").read_text().split()
+    pointers = (ROOT / "data" / "flight_delays").glob("*.dvc")
+    assert ignored == sorted(f"/{pointer.stem}" for pointer in pointers)
+    assert len(ignored) == 12
 
 
 def test_the_first_screen_holds_the_two_commands_and_the_picture():
