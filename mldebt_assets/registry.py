@@ -27,7 +27,6 @@ class ModelVersion:
 
     version: int
     run_id: str
-    created_at: float
     tags: Mapping[str, str]
 
 
@@ -129,6 +128,5 @@ def _as_version(found: Any) -> ModelVersion:
     return ModelVersion(
         version=int(found.version),
         run_id=str(found.run_id),
-        created_at=found.creation_timestamp / 1000,
         tags=dict(found.tags),
     )
