@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 CALIBRATION_BINS = 15
 """Guo et al., On calibration of modern neural networks, 2017, use fifteen."""
 
+SCORE_BINS = 50
 LEAST_PROBABILITY = 1e-15
 TOP_SHARE = 0.1
 
@@ -138,6 +139,24 @@ def confusion(labels: Labels, scores: Scores, threshold: float) -> dict[str, int
         "false_positives": int(np.sum(alarm & ~positive)),
         "true_negatives": int(np.sum(~alarm & ~positive)),
         "false_negatives": int(np.sum(~alarm & positive)),
+    }
+
+
+def score_histogram(
+    scores: Scores, labels: Labels, bins: int = SCORE_BINS
+) -> dict[str, NDArray[np.float64]]:
+    """Return how many rows score in each of ``bins`` equal parts of [0, 1], by their label.
+
+    Labels may be NaN here: those rows are the ``unlabelled``. ``edges`` has one entry more.
+
+    >>> found = score_histogram(np.array([0.1, 0.9, 0.8]), np.array([0.0, 1.0, np.nan]), bins=2)
+    >>> {name: counts.tolist() for name, counts in found.items()}
+    {'edges': [0.0, 0.5, 1.0], 'positive': [0, 1], 'negative': [1, 0], 'unlabelled': [0, 1]}
+    """
+    edges = np.linspace(0, 1, bins + 1)
+    sides = {"positive": labels > 0, "negative": labels <= 0, "unlabelled": np.isnan(labels)}
+    return {"edges": edges} | {
+        name: np.histogram(scores[inside], edges)[0] for name, inside in sides.items()
     }
 
 

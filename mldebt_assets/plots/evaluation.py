@@ -1,4 +1,4 @@
-"""Every picture, in one look: readable small, safe for the colour-blind."""
+"""How a candidate was judged, beside the incumbent and the baseline."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from mldebt_assets.plots.look import COLOURS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Source: Okabe and Ito, Color Universal Design, 2008.
-COLOURS = {"candidate": "#0072B2", "incumbent": "#D55E00", "baseline": "#999999"}
 
 
 def evaluation_figure(measured: dict[str, Any]) -> Figure:

@@ -1,0 +1,185 @@
+"""What became of every batch: ROC AUC, base rate and money, with the promotions marked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mldebt_assets.plots.look import (
+    COLOURS,
+    INK,
+    LINES,
+    MARKERS,
+    MUTED,
+    PALE,
+    SHADE,
+    Entry,
+    sheet,
+    spaced,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from mldebt_assets.plots.look import Picture, Sheet
+
+    History = Sequence[dict[str, Any]]
+
+SHOWN_BATCHES = 36
+NAME_INCHES = 0.95
+LEFT, RIGHT = 0.52, 5.9
+HEADER, BETWEEN, FOOTER = 0.5, 0.42, 0.26
+AUC_INCHES, BASE_INCHES, MONEY_INCHES = 1.5, 0.62, 0.95
+
+
+def performance_figure(history: History, currency: str | None = None) -> Picture:
+    """Return the picture of all batches so far, in their order.
+
+    Only the newest 36 are drawn, so that they can be told apart; the title says so.
+
+    Args: one dict a batch with ``batch``, ``version`` (who scored it, or None), ``roc_auc``,
+          ``lower``, ``upper``, ``base_rate``, ``rows``, ``labelled``, ``money`` (a row, by the
+          champion's decisions) and ``money_replaced`` (a row, by those of the version that it
+          replaced). Any number may be None. A promotion is where the version changes.
+    """
+    left_out = max(len(history) - SHOWN_BATCHES, 0)
+    history = history[left_out:]
+    money = np.isfinite(column(history, "money")).any()
+    height = HEADER + AUC_INCHES + BETWEEN + BASE_INCHES + FOOTER
+    with sheet(height + money * (BETWEEN + MONEY_INCHES)) as page:
+        base_top = HEADER + AUC_INCHES + BETWEEN
+        panels = [_auc_panel(page, history, left_out), _base_rate_panel(page, history, base_top)]
+        if money:
+            top = base_top + BASE_INCHES + BETWEEN
+            panels.append(_money_panel(page, history, top, currency))
+        for panel in panels:
+            for place, _ in promotions_in(history):
+                panel.axvline(place - 0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+            panel.set_xlim(-0.5, max(len(history), 1) - 0.5)
+            panel.grid(axis="y")
+            panel.set_axisbelow(True)
+            panel.locator_params(axis="y", nbins=4)
+            panel.set_xticks([])
+        name_batches(page, panels[-1], [batch["batch"] for batch in history])
+        return page.picture(_alt(history, currency))
+
+
+def promotions_in(history: History) -> list[tuple[int, int]]:
+    """Return the place of each batch that a new version scored, and that version."""
+    found, last = [], None
+    for place, batch in enumerate(history):
+        if batch["version"] is not None and batch["version"] != last:
+            last = batch["version"]
+            found.append((place, batch["version"]))
+    return found
+
+
+def column(history: History, name: str) -> NDArray[np.float64]:
+    """Return one number a batch; NaN where it is not known."""
+    found = [batch.get(name) for batch in history]
+    return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
+
+
+def name_batches(page: Sheet, axes: Axes, names: Sequence[str]) -> None:
+    """Write as many names of batches below the axes as stand there without touching."""
+    width = (RIGHT - LEFT) / max(len(names), 1)
+    names = [page.fitted(name, NAME_INCHES) for name in names]
+    longest = max((page.width_of(name) for name in names), default=0.0)
+    shown = spaced([place * width for place in range(len(names))], longest + 0.1)
+    axes.set_xticks(shown, [names[place] for place in shown])
+
+
+def _auc_panel(page: Sheet, history: History, left_out: int) -> Axes:
+    axes = page.panel(left=LEFT, top=HEADER, right=RIGHT, bottom=HEADER + AUC_INCHES)
+    across = np.arange(len(history))
+    values, lower, upper = (column(history, name) for name in ("roc_auc", "lower", "upper"))
+    page.title(0.1, 0.18, "ROC AUC of what was served")
+    if left_out:
+        words = f"the newest {len(history)} of {left_out + len(history)} batches"
+        page.text(0.1, HEADER - 0.16, words, color=MUTED)
+    entries = [Entry("champion of its time", COLOURS["candidate"], "-", "o")]
+    if np.isfinite(lower).any():
+        axes.vlines(across, lower, upper, color=PALE, linewidth=4)
+        entries.append(Entry("its interval", PALE, "-", thickness=4))
+    marks = promotions_in(history)
+    if marks:
+        entries.append(Entry("promotion", INK, (0, (2, 2)), thickness=0.8))
+    page.key(RIGHT, 0.18, entries)
+    axes.plot(across, values, color=COLOURS["candidate"], marker="o")
+    _frame(axes, [values, lower, upper], least_margin=0.01)
+    if not np.isfinite(values).any():
+        middle = HEADER + AUC_INCHES / 2
+        words = "no batch has been scored and labelled yet"
+        page.text((LEFT + RIGHT) / 2, middle, words, color=MUTED, ha="center")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2f}")
+    unit = (RIGHT - LEFT) / max(len(history), 1)
+    for which in spaced([place * unit for place, _ in marks], page.width_of("v000 ")):
+        place, version = marks[which]
+        page.text(LEFT + place * unit, HEADER - 0.06, f"v{version}", ha="center")
+    return axes
+
+
+def _base_rate_panel(page: Sheet, history: History, top: float) -> Axes:
+    axes = page.panel(left=LEFT, top=top, right=RIGHT, bottom=top + BASE_INCHES)
+    page.title(0.1, top - 0.11, "Base rate: the share of labelled rows whose label is 1")
+    rates = column(history, "base_rate")
+    axes.bar(np.arange(len(history)), np.nan_to_num(rates), width=0.7, color=SHADE)
+    axes.set_ylim(0, np.nanmax(rates, initial=0.0) * 1.1 or 1.0)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    return axes
+
+
+def _money_panel(page: Sheet, history: History, top: float, currency: str | None) -> Axes:
+    axes = page.panel(left=LEFT, top=top, right=RIGHT, bottom=top + MONEY_INCHES)
+    across = np.arange(len(history))
+    served, replaced = column(history, "money"), column(history, "money_replaced")
+    page.title(0.1, top - 0.11, f"Cost a row{f', {currency}' if currency else ''}")
+    entries = []
+    for role, name, values in (
+        ("candidate", "champion of its time", served),
+        ("incumbent", "what it replaced, on the same rows", replaced),
+    ):
+        if np.isfinite(values).any():
+            colour, line, marker = COLOURS[role], LINES[role], MARKERS[role]
+            axes.plot(across, values, color=colour, linestyle=line, marker=marker)
+            entries.append(Entry(name, colour, line, marker))
+    page.key(RIGHT, top - 0.11, entries)
+    _frame(axes, [served, replaced], least_margin=0.05)
+    return axes
+
+
+def _frame(axes: Axes, drawn: Sequence[NDArray[np.float64]], *, least_margin: float) -> None:
+    """Leave room above and below everything that is drawn, and equal room for one value."""
+    found = np.concatenate(drawn)
+    found = found[np.isfinite(found)]
+    if len(found):
+        margin = max(float(np.ptp(found)) * 0.12, least_margin)
+        axes.set_ylim(found.min() - margin, found.max() + margin)
+
+
+def _alt(history: History, currency: str | None) -> str:
+    scored = [batch for batch in history if batch["roc_auc"] is not None]
+    if not scored:
+        return f"ROC AUC over {len(history)} batches: none has been scored and labelled yet."
+    last, worst = scored[-1], min(scored, key=lambda batch: batch["roc_auc"])
+    best = max(scored, key=lambda batch: batch["roc_auc"])
+    said = (
+        f"ROC AUC of what was served, {scored[0]['batch']} to {last['batch']}: "
+        f"{last['roc_auc']:.3f} in the last batch, by v{last['version']}; "
+        f"lowest {worst['roc_auc']:.3f} in {worst['batch']}, "
+        f"highest {best['roc_auc']:.3f} in {best['batch']}."
+    )
+    rates = column(history, "base_rate")
+    if np.isfinite(rates).any():
+        said += f" Base rate between {np.nanmin(rates):.1%} and {np.nanmax(rates):.1%}."
+    marks = ", ".join(f"v{new} from {history[at]['batch']}" for at, new in promotions_in(history))
+    said += f" Champions: {marks}." if marks else ""
+    if last["money"] is not None:
+        said += f" Cost a row in the last batch: {last['money']:.2f} {currency or ''}".rstrip()
+        replaced = last["money_replaced"]
+        said += "." if replaced is None else f"; of what it replaced: {replaced:.2f}."
+    return said
