@@ -1,9 +1,14 @@
-"""Which code and which environment made an artefact."""
+"""Which code and which environment made an artefact.
+
+The code is that of a checkout, which git knows, or of a built package: `setup.py` puts into it
+which commit it was built from, and a copy of what the digest covers beside the package.
+"""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import platform
 import subprocess
 import sys
@@ -11,27 +16,44 @@ from pathlib import Path
 from typing import Any
 
 from mldebt_assets.core.fingerprint import digest, sha256
-from mldebt_assets.home import project_root
 
 PACKAGE = Path(__file__).resolve().parent
 BESIDE = ("requirements.lock", "pyproject.toml")
+BUILT = "built"  # the folder in a built package; a checkout has none
+BUILT_FACTS = "code.json"
 
 
 @functools.cache
 def code() -> dict[str, Any]:
-    """Return ``commit`` (None outside git), ``dirty`` and the ``digest`` of what is run.
+    """Return ``commit`` (None where unknown), ``dirty`` and the ``digest`` of what is run.
 
-    The digest covers the package's sources, the lock file and pyproject.toml; ``dirty`` looks at
-    those alone, so that a notebook beside them makes nothing dirty. It is taken once a process,
-    which is when the code was read.
+    ``dirty`` looks at what the digest covers alone, so that a notebook beside it makes nothing
+    dirty. A built package is dirty if its checkout was, or if it is no longer what was built.
+    """
+    facts = PACKAGE / BUILT / BUILT_FACTS
+    if not facts.is_file():
+        root = PACKAGE.parent
+        return {"commit": _commit(root), "dirty": _dirty(root), "digest": code_digest()}
+    built = json.loads(facts.read_text(encoding="utf-8"))
+    changed = code_digest() != built["digest"]
+    return {**built, "dirty": changed or built["dirty"], "digest": code_digest()}
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return the digest of the package's sources, the lock file and pyproject.toml.
+
+    It is taken once a process, which is when the code was read; the same in a checkout and in the
+    package built from it.
     """
     hasher = hashlib.sha256()
-    root = project_root()
-    for file in [*sorted(PACKAGE.rglob("*.py")), *(root / name for name in BESIDE)]:
+    carried = PACKAGE / BUILT
+    beside = carried if (carried / BESIDE[0]).is_file() else PACKAGE.parent
+    sources = [(file.relative_to(PACKAGE.parent), file) for file in PACKAGE.rglob("*.py")]
+    for name, file in [*sorted(sources), *((Path(name), beside / name) for name in BESIDE)]:
         if file.is_file():
-            name = file.relative_to(PACKAGE.parent if PACKAGE in file.parents else root)
             hasher.update(f"{name.as_posix()}\0{sha256(file.read_bytes())}\n".encode())
-    return {"commit": _commit(root), "dirty": _dirty(root), "digest": hasher.hexdigest()}
+    return hasher.hexdigest()
 
 
 def _git(root: Path, *arguments: str) -> str | None:
