@@ -10,7 +10,7 @@ PYTHON ?=
 FIT = 'import pip, sys; assert (3, 11) <= sys.version_info < (3, 13)'
 PIP = .venv/bin/python -m pip --disable-pip-version-check --no-input
 COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal \
-	--python-version 3.11 --fork-strategy fewest --no-emit-package torch \
+	--python-version 3.11 --extra postgres --fork-strategy fewest --no-emit-package torch \
 	--no-annotate --no-header --no-emit-index-url
 
 .PHONY: help run ui test setup dev python lock clean
