@@ -13,7 +13,15 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.core.errors import BatchNameError, DeclarationError
-from mldebt_assets.core.policies import Costs, Drift, Gate, Retraining, Split, Training
+from mldebt_assets.core.policies import (
+    Costs,
+    Drift,
+    Gate,
+    Performance,
+    Retraining,
+    Split,
+    Training,
+)
 from mldebt_assets.core.schema import Column, Expectation
 
 if TYPE_CHECKING:
@@ -29,6 +37,7 @@ __all__ = [
     "Expectation",
     "Gate",
     "LandingFolder",
+    "Performance",
     "Pipeline",
     "Retraining",
     "Split",
@@ -98,6 +107,7 @@ class Pipeline:
     costs: Costs
     gate: Gate = field(default_factory=Gate)
     drift: Drift = field(default_factory=Drift)
+    performance: Performance = field(default_factory=Performance)
     retraining: Retraining = field(default_factory=Retraining)
 
     def __post_init__(self) -> None:

@@ -142,6 +142,15 @@ def confusion(labels: Labels, scores: Scores, threshold: float) -> dict[str, int
     }
 
 
+def cost(counts: Mapping[str, int], costs: Costs) -> float:
+    """Return what decisions with these counts cost, in ``costs.currency``."""
+    return (
+        counts["false_positives"] * costs.false_alarm
+        + counts["false_negatives"] * costs.missed
+        + counts["true_positives"] * costs.caught
+    )
+
+
 def score_histogram(
     scores: Scores, labels: Labels, bins: int = SCORE_BINS
 ) -> dict[str, NDArray[np.float64]]:
@@ -189,11 +198,7 @@ def metrics(labels: Labels, scores: Scores, *, threshold: float, costs: Costs) -
     counts = confusion(labels, scores, threshold)
     positives = counts["true_positives"] + counts["false_negatives"]
     found: dict[str, float] = {"rows": len(labels), **counts}
-    found["cost_total"] = (
-        counts["false_positives"] * costs.false_alarm
-        + counts["false_negatives"] * costs.missed
-        + counts["true_positives"] * costs.caught
-    )
+    found["cost_total"] = cost(counts, costs)
     found["cost_never"] = positives * costs.missed
     if not len(labels):
         return found

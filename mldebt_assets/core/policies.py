@@ -91,3 +91,23 @@ class Retraining:
     cool_down_days: float = 20.0
     window: int | None = None
     attempts: int = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """When the champion has lost too much of what it could do when it was promoted.
+
+    Judged are the labelled rows of the last ``window_batches`` batches, as far as the champion of
+    the newest scored them; with fewer than ``least_rows``, or in fewer than ``least_groups``,
+    nothing is judged. It has dropped where more than ``drop`` of its own lift over chance is gone,
+    and the whole interval over groups lies below its level at the promotion. Shown beside it, and
+    summed up, are the last ``history_batches``.
+    """
+
+    window_batches: int = 3
+    drop: float = 0.2
+    least_rows: int = 500
+    least_groups: int = 8
+    confidence: float = 0.95
+    rounds: int = 1000
+    history_batches: int = 12
