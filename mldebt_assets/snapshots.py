@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.core.errors import SnapshotMissingError
+from mldebt_assets.costs import Meter
 from mldebt_assets.store import Snapshot, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import pandas as pd
 
     from mldebt_assets.store import SnapshotStore
 
@@ -34,7 +37,12 @@ class Stored:
     storage_id: int
     run_id: str
     timestamp: float
-    metadata: Mapping[str, Any]
+    described: Mapping[str, dg.MetadataValue]
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What the step said of it, as plain values."""
+        return {name: entry.value for name, entry in self.described.items()}
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -93,7 +101,7 @@ def as_stored(record: dg.EventLogRecord) -> Stored:
         storage_id=record.storage_id,
         run_id=record.run_id,
         timestamp=record.timestamp,
-        metadata=metadata,
+        described=event.metadata,
     )
 
 
@@ -105,6 +113,15 @@ def snapshot_metadata(snapshot: Snapshot) -> dict[str, Any]:
         "bytes": snapshot.bytes,
         "snapshot": snapshot.path,
         "pointer": snapshot.pointer,
+    }
+
+
+def table_metadata(table: pd.DataFrame) -> dict[str, Any]:
+    """Return a table's rows and columns, as Dagster shows them."""
+    columns = [dg.TableColumn(str(name), str(dtype)) for name, dtype in table.dtypes.items()]
+    return {
+        "dagster/row_count": len(table),
+        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
     }
 
 
@@ -128,6 +145,16 @@ class Reading:
             raise SnapshotMissingError.of(missing, "unknown", self._store.remote_name)
         return stored
 
+    def take(self, asset: dg.AssetKey, batch: str | None = None) -> Stored:
+        """Note the newest materialization, to be loaded later; SnapshotMissingError if none."""
+        stored = self.newest(asset, batch)
+        self.note(stored)
+        return stored
+
+    def has(self, stored: Stored) -> bool:
+        """Return whether a snapshot's bytes are still stored, in the cache or the remote."""
+        return self._store.has(stored.snapshot)
+
     def load(self, stored: Stored) -> Any:
         """Load a snapshot and remember that it was read."""
         self.note(stored)
@@ -140,6 +167,14 @@ class Reading:
     def metadata(self) -> dict[str, dg.JsonMetadataValue]:
         """Return the metadata that says everything that was read so far."""
         return read_metadata(self._read)
+
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """Return what was read so far, as ``{asset: {batch: sha256}}``."""
+        hashes: dict[str, dict[str, str]] = {}
+        for item in self._read:
+            of_asset = hashes.setdefault(item.asset.to_user_string(), {})
+            of_asset[item.batch or ""] = item.snapshot.sha256
+        return hashes
 
 
 def at_storage_id(instance: dg.DagsterInstance, asset: dg.AssetKey, storage_id: int) -> Stored:
@@ -177,23 +212,27 @@ class SnapshotIOManager(dg.IOManager):
 
     def __init__(self, store: SnapshotStore) -> None:
         self._store = store
+        self._meter = Meter()
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
-        """Store the value; its hash becomes the data version."""
+        """Store the value; its hash becomes the data version. A snapshot is stored already."""
+        snapshot = obj if isinstance(obj, Snapshot) else self._put(context, obj)
+        if not context.step_context.has_data_version(context.asset_key):
+            context.step_context.set_data_version(
+                context.asset_key, dg.DataVersion(snapshot.sha256)
+            )
+        context.add_output_metadata({**snapshot_metadata(snapshot), **self._meter.lap()})
+
+    def _put(self, context: dg.OutputContext, obj: Any) -> Snapshot:
         import pandas as pd
 
         blob = encode(obj)
         batch = context.asset_partition_key if context.has_asset_partitions else None
         folder = "/".join([*context.asset_key.path, *([batch] if batch else [])])
         name = (batch or context.asset_key.path[-1]) + blob.suffix
-        snapshot = self._store.put(blob.data, folder=folder, name=name)
-        if not context.step_context.has_data_version(context.asset_key):
-            context.step_context.set_data_version(
-                context.asset_key, dg.DataVersion(snapshot.sha256)
-            )
-        context.add_output_metadata(snapshot_metadata(snapshot))
         if isinstance(obj, pd.DataFrame):
-            context.add_output_metadata({"dagster/row_count": len(obj)})
+            context.add_output_metadata(table_metadata(obj))
+        return self._store.put(blob.data, folder=folder, name=name)
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Load the newest snapshot of the input, and record it on everything the step makes."""

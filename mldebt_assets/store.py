@@ -134,6 +134,17 @@ class SnapshotStore:
         _require(data, sha256_hex, name)
         return data
 
+    def has(self, snapshot: Snapshot) -> bool:
+        """Return whether the bytes are in the cache or the remote, and are what they should be.
+
+        Raises: UnreachableError, DigestMismatchError as ``get``.
+        """
+        try:
+            self.get(name=snapshot.path, sha256_hex=snapshot.sha256, md5=snapshot.md5)
+        except SnapshotMissingError:
+            return False
+        return True
+
     def load(self, snapshot: Snapshot) -> Any:
         """Return the value that was stored: a DataFrame, a dict, or a Blob."""
         data = self.get(name=snapshot.path, sha256_hex=snapshot.sha256, md5=snapshot.md5)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
+from mldebt_assets.costs import COSTS
 from mldebt_assets.promotions import champion_of
 from mldebt_assets.snapshots import newest
 
@@ -69,7 +70,7 @@ def chapter(
         batch=batch,
         rows=validated.metadata.get("dagster/row_count") if validated else None,
         scored_by=scored_by,
-        metrics={k: v for k, v in metadata.items() if isinstance(v, float)},
+        metrics={k: v for k, v in metadata.items() if isinstance(v, float) and k not in COSTS},
         drifted=bool(report and report.metadata["drifted"]),
         drift=str(report.metadata["summary"]) if report else "",
         retrained=verdict is not None,

@@ -15,7 +15,7 @@ import pytest
 from mldebt_assets import pipelines
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.scorer import NO_CHAMPION
-from mldebt_assets.assets.training_set import load_rows
+from mldebt_assets.assets.training_set import load_rows, training_features
 from mldebt_assets.core.errors import (
     BatchRefusedError,
     DigestMismatchError,
@@ -426,10 +426,8 @@ def test_held_out_groups_never_taught_any_version(world, told, refused_version):
             decision.body["training_set"]["storage_id"],
         )
         table = load_rows(
-            world.instance,
             Reading(world.instance, world.platform.snapshots),
-            world.pipeline,
-            manifest,
+            training_features(world.instance, world.pipeline, manifest),
         )
         places = table[GROUP].map(lambda g: group_fraction(g, f"{split.salt}:held_out"))
         learn = table[places >= split.held_out_fraction]

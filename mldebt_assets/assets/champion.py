@@ -42,6 +42,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         reading = Reading(context.instance, platform.snapshots)
         decision = decide(context, pipeline, reading)
         record = platform.record(pipeline.name)
+        before = decided_before(record.facts(), decision)
+        if before is not None:
+            context.log.info("Fact %d of the record decided on this already.", before.sequence)
+            return
         when = datetime.fromisoformat(decision["effective_at"])
         if not decision["evaluation"]["promote"]:
             record.append("refused", decision, effective_at=when)
@@ -86,6 +90,17 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
         "retraining": tags.get(RETRAINING_TAG),
         "run_id": context.run.run_id,
     }
+
+
+def decided_before(facts: list[Fact], decision: dict[str, Any]) -> Fact | None:
+    """Return the fact that decided on this very evaluation, if one did: it is not decided twice."""
+    for fact in facts:
+        if fact.kind in {"intent", "refused"} and all(
+            fact.body[name]["storage_id"] == decision[name]["storage_id"]
+            for name in ("evaluation", "model", "training_set")
+        ):
+            return fact
+    return None
 
 
 def located(stored: Stored) -> dict[str, Any]:

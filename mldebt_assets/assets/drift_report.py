@@ -7,11 +7,12 @@ import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import READ_PREFIX
+from mldebt_assets.snapshots import READ_PREFIX, Reading
 
 CHECK = "no_drift"
 
@@ -19,39 +20,38 @@ CHECK = "no_drift"
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     """Return the asset that judges a batch's drift, with its check."""
     report_key = key(pipeline, "drift_report")
-    taken = {
-        stage: dg.AssetIn(key(pipeline, stage), input_manager_key="snapshots")
-        for stage in ("validated", "scorer", "predictions")
-    }
 
     @dg.asset(
         **common(pipeline, "drift_report", kinds={"scipy", "json"}, partitioned=True),
-        ins=taken,
+        deps=[key(pipeline, stage) for stage in ("validated", "scorer", "predictions")],
         check_specs=[
             dg.AssetCheckSpec(name=CHECK, asset=report_key, partitions_def=batches(pipeline))
         ],
         description="How far the batch lies from the data that its champion was trained on.",
     )
     def drift_report(
-        context: dg.AssetExecutionContext,
-        validated: pd.DataFrame,
-        scorer: dict[str, Any],
-        predictions: pd.DataFrame,
-        platform: dg.ResourceParam[Platform],
-    ) -> Iterator[dg.AssetCheckResult | dg.Output[dict[str, Any]]]:
-        report = {
-            **compare(pipeline, platform, validated, scorer),
-            "scores": summary_of(predictions),
-        }
-        if scorer["version"] is not None:
-            context.add_asset_metadata(read_of_reference(pipeline, scorer["reference"]))
-        yield check_result(
-            verdict_of(report),
-            report_key,
-            severity=dg.AssetCheckSeverity.WARN,
-            details=tables_of(report),
-        )
-        yield dg.Output(report, metadata={**headline(report), **tables_of(report)})
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
+        reading = Reading(context.instance, platform.snapshots)
+        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        validated = reading.take(key(pipeline, "validated"), context.partition_key)
+        predictions = reading.take(key(pipeline, "predictions"), context.partition_key)
+
+        def make() -> Iterator[Made]:
+            report = {
+                **compare(pipeline, platform, reading.load(validated), scorer),
+                "scores": summary_of(reading.load(predictions)),
+            }
+            yield check_result(
+                verdict_of(report),
+                report_key,
+                severity=dg.AssetCheckSeverity.WARN,
+                details=tables_of(report),
+            )
+            facts = {**headline(report), **tables_of(report)}
+            yield dg.Output(report, metadata={**facts, **read_of_reference(pipeline, scorer)})
+
+        yield from once(context, pipeline, reading, make)
 
     return [drift_report]
 
@@ -97,8 +97,11 @@ def summary_of(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def read_of_reference(pipeline: Pipeline, reference: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that says which validated snapshots the reference is."""
+def read_of_reference(pipeline: Pipeline, scorer: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata that says which validated snapshots the reference is, if there is one."""
+    if scorer["version"] is None:
+        return {}
+    reference = scorer["reference"]
     read = {
         batch: [snapshot["sha256"], snapshot["storage_id"]]
         for batch, snapshot in reference["batches"].items()

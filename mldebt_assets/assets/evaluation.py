@@ -14,8 +14,9 @@ import dagster as dg
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.model import training_rows
 from mldebt_assets.assets.predictions import load_model, read_of_model
+from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.scorer import pinned
-from mldebt_assets.assets.training_set import load_rows, made_from
+from mldebt_assets.assets.training_set import load_rows, made_from, training_features
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of, slices_of
 from mldebt_assets.core.fingerprint import split_of
@@ -52,28 +53,36 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     )
     def evaluation(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
-    ) -> Iterator[dg.AssetCheckResult | dg.Output[dict[str, Any]]]:
+    ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
-        model = reading.newest(key(pipeline, "model"))
+        model = reading.take(key(pipeline, "model"))
         manifest = made_from(context.instance, model, key(pipeline, "training_set"))
         reading.note(manifest)
-        rows = load_rows(context.instance, reading, pipeline, manifest)
+        features = training_features(context.instance, pipeline, manifest)
+        for table in features:
+            reading.note(table)
         champion = platform.record(pipeline.name).champion()
-        measured, verdicts = evaluate(
-            pipeline,
-            rows,
-            candidate=from_weights(reading.load(model)),
-            incumbent=load_model(pipeline, platform, pinned(champion)) if champion else None,
-            forward=forward_metric(context.instance, pipeline, champion),
+        forward = forward_metric(context.instance, pipeline, champion)
+
+        def make() -> Iterator[Made]:
+            measured, verdicts = evaluate(
+                pipeline,
+                load_rows(reading, features),
+                candidate=from_weights(reading.load(model)),
+                incumbent=load_model(pipeline, platform, pinned(champion)) if champion else None,
+                forward=forward,
+            )
+            measured["version"] = model.metadata["version"]
+            measured["incumbent"] = named(champion)
+            for verdict in verdicts:
+                yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
+            log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured)
+            compared_with = read_of_model(pipeline, "incumbent", pinned(champion))
+            yield dg.Output(measured, metadata={**headline(measured), **compared_with})
+
+        yield from once(
+            context, pipeline, reading, make, incumbent=named(champion), forward=forward
         )
-        measured["version"] = model.metadata["version"]
-        measured["incumbent"] = named(champion)
-        for verdict in verdicts:
-            yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
-        log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured)
-        compared_with = read_of_model(pipeline, "incumbent", pinned(champion))
-        facts = {**headline(measured), **reading.metadata(), **compared_with}
-        yield dg.Output(measured, metadata=facts)
 
     return [evaluation]
 

@@ -5,6 +5,7 @@ from typing import TypedDict
 import dagster as dg
 
 from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.provenance import code_digest
 
 PIPELINE_TAG = "mldebt/pipeline"
 BATCH_TAG = "mldebt/batch"
@@ -13,6 +14,7 @@ RETRAINING_TAG = "mldebt/retraining"
 REASON_TAG = "mldebt/reason"
 INTERRUPTED_TAG = "mldebt/interrupted"
 ASKED_AGAIN_TAG = "mldebt/asked_again"
+CODE_DIGITS = 12
 
 
 def key(pipeline: Pipeline, stage: str) -> dg.AssetKey:
@@ -33,6 +35,7 @@ class Common(TypedDict):
     owners: list[str]
     kinds: set[str]
     tags: dict[str, str]
+    code_version: str
     io_manager_key: str
     partitions_def: dg.PartitionsDefinition | None
 
@@ -45,6 +48,7 @@ def common(pipeline: Pipeline, stage: str, *, kinds: set[str], partitioned: bool
         "owners": [pipeline.owner],
         "kinds": kinds,
         "tags": {"mldebt/stage": stage},
+        "code_version": code_digest()[:CODE_DIGITS],
         "io_manager_key": "snapshots",
         "partitions_def": batches(pipeline) if partitioned else None,
     }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import common, key
-from mldebt_assets.assets.training_set import load_rows
+from mldebt_assets.assets.reuse import RESULT
+from mldebt_assets.assets.training_set import load_rows, training_features
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import digest, md5, sha256, split_of
@@ -51,7 +52,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 mlflow.set_tag("reused_version", same.version)
                 value, made = stored_weights(pipeline, platform, same), reused_facts(same)
             else:
-                table = load_rows(context.instance, reading, pipeline, manifest)
+                table = load_rows(reading, training_features(context.instance, pipeline, manifest))
                 value, made = train(pipeline, platform, mlflow, table, facts)
         metadata = {**facts, **made, **reading.metadata()}
         return dg.MaterializeResult(value=value, metadata=metadata)
@@ -108,6 +109,7 @@ def stored_weights(pipeline: Pipeline, platform: Platform, version: ModelVersion
 def reused_facts(version: ModelVersion) -> Facts:
     """Return what a model's metadata says where nothing had to be trained."""
     return {
+        RESULT: f"taken from version {version.version}, nothing was trained",
         "version": version.version,
         "weights_sha256": version.tags["weights_sha256"],
         "mlflow_run_id": version.run_id,
@@ -143,6 +145,7 @@ def train(
     mlflow.log_dict(facts["environment_facts"].value, "environment.json")
     version = platform.registry.register(pipeline.name, run_id=run_id, weights=weights, tags=tags)
     return Blob(weights, ".safetensors"), {
+        RESULT: "made by this run",
         "version": version.version,
         "weights_sha256": hashes["weights_sha256"],
         "mlflow_run_id": run_id,

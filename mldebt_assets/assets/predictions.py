@@ -1,15 +1,17 @@
 """``p/predictions``: every row scored by the champion of its time, with the model's hash on it."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import common, key
+from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.core.features import LABEL, ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import READ_PREFIX
+from mldebt_assets.snapshots import READ_PREFIX, Reading
 
 if TYPE_CHECKING:
     from mldebt_assets.core.training import FittedModel
@@ -17,28 +19,32 @@ if TYPE_CHECKING:
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     """Return the asset that scores a batch before anyone learns from it."""
-    taken = {
-        stage: dg.AssetIn(key(pipeline, stage), input_manager_key="snapshots")
-        for stage in ("scorer", "features")
-    }
 
     @dg.asset(
         **common(pipeline, "predictions", kinds={"pytorch", "parquet"}, partitioned=True),
-        ins=taken,
+        deps=[key(pipeline, "scorer"), key(pipeline, "features")],
         description="Scores of rows that nobody had learned from. Empty before the first champion.",
     )
     def predictions(
-        scorer: dict[str, Any], features: pd.DataFrame, platform: dg.ResourceParam[Platform]
-    ) -> dg.MaterializeResult[pd.DataFrame]:
-        if scorer["version"] is None:
-            return dg.MaterializeResult(value=no_predictions())
-        model = load_model(pipeline, platform, scorer)
-        scored = score(model, scorer, features)
-        facts = {
-            **realised(pipeline, model.threshold, scored, features),
-            **read_of_model(pipeline, "champion", scorer),
-        }
-        return dg.MaterializeResult(value=scored, metadata=facts)
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
+        reading = Reading(context.instance, platform.snapshots)
+        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        features = reading.take(key(pipeline, "features"), context.partition_key)
+
+        def make() -> Iterator[Made]:
+            if scorer["version"] is None:
+                yield dg.Output(no_predictions())
+                return
+            model, table = load_model(pipeline, platform, scorer), reading.load(features)
+            scored = score(model, scorer, table)
+            facts = {
+                **realised(pipeline, model.threshold, scored, table),
+                **read_of_model(pipeline, "champion", scorer),
+            }
+            yield dg.Output(scored, metadata=facts)
+
+        yield from once(context, pipeline, reading, make)
 
     return [predictions]
 

@@ -1,6 +1,6 @@
 """``p/training_set``: a manifest of hashes. Its own hash is *the data snapshot* of a version."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.core.errors import NothingToTrainOnError, UnknownBatchError
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
@@ -35,14 +36,18 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         config: TrainingSetConfig,
         platform: dg.ResourceParam[Platform],
-    ) -> dg.MaterializeResult[dict[str, Any]]:
+    ) -> Iterator[Made]:
         chosen = choose(context.instance, pipeline, config.until)
         reading = Reading(context.instance, platform.snapshots)
         for features, _ in chosen:
             reading.note(features)
-        manifest = describe(pipeline, chosen, context.instance)
-        metadata = {"rows": manifest["rows"], "batches": len(chosen), **reading.metadata()}
-        return dg.MaterializeResult(value=manifest, metadata=metadata)
+
+        def make() -> Iterator[Made]:
+            manifest = describe(pipeline, chosen, context.instance)
+            facts = {"rows": manifest["rows"], "batches": len(chosen)}
+            yield dg.Output(manifest, metadata=facts)
+
+        yield from once(context, pipeline, reading, make)
 
     return [training_set]
 
@@ -114,20 +119,20 @@ def describe(
     }
 
 
-def load_rows(
-    instance: dg.DagsterInstance, reading: Reading, pipeline: Pipeline, manifest: Stored
-) -> "pd.DataFrame":
-    """Return the feature tables that a manifest was made from, with their batch in ``_batch``.
+def training_features(
+    instance: dg.DagsterInstance, pipeline: Pipeline, manifest: Stored
+) -> list[Stored]:
+    """Return the feature tables that a manifest was made from, by the events that it read."""
+    features = key(pipeline, "features")
+    ids = [int(storage_id) for _, storage_id in manifest.reads[features.to_user_string()].values()]
+    found = at_storage_ids(instance, features, ids)
+    return [found[storage_id] for storage_id in ids]
 
-    They are found by the events that the manifest says it read, and checked by their hashes.
-    """
+
+def load_rows(reading: Reading, features: Sequence[Stored]) -> "pd.DataFrame":
+    """Return the rows of these feature tables, checked by their hashes; ``_batch`` says which."""
     import pandas as pd
 
-    features = key(pipeline, "features")
-    tables = []
-    read = manifest.reads[features.to_user_string()]
-    found = at_storage_ids(instance, features, [int(storage_id) for _, storage_id in read.values()])
-    for batch, (_, storage_id) in read.items():
-        tables.append(reading.load(found[int(storage_id)]).assign(_batch=batch))
+    tables = [reading.load(stored).assign(_batch=stored.batch) for stored in features]
     rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
     return rows

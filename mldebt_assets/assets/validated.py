@@ -13,12 +13,13 @@ import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import Common, batches, common, key
+from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.errors import BatchRefusedError
 from mldebt_assets.core.suite import expectation_names
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import newest
+from mldebt_assets.snapshots import Reading, newest
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         name=f"{pipeline.name}__validated",
         group_name=pipeline.name,
         partitions_def=batches(pipeline),
-        ins={"raw": dg.AssetIn(key(pipeline, "raw"), input_manager_key="snapshots")},
+        deps=[key(pipeline, "raw")],
         outs={
             "validated": _out(shared, validated_key, "The rows that pass, typed."),
             "quarantine": _out(
@@ -48,25 +49,30 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         check_specs=check_specs(pipeline),
     )
     def validated(
-        context: dg.AssetExecutionContext, raw: Blob, platform: dg.ResourceParam[Platform]
-    ) -> Iterator[dg.AssetCheckResult | dg.Output[pd.DataFrame]]:
-        batch = context.partition_key
-        try:
-            quality = examine(pipeline, batch, raw)
-            effective_at = period_end(pipeline, batch, quality.valid)
-        except BatchRefusedError as problem:
-            refuse(context, pipeline, platform, str(problem))
-        for verdict in quality.verdicts:
-            observed = table_of(quality.observations.get(verdict.name, ()))
-            yield check_result(verdict, validated_key, details=observed)
-        if quality.refusal is not None:
-            refuse(context, pipeline, platform, str(quality.refusal))
-        facts: dict[str, str | int] = {
-            "effective_at": effective_at.isoformat(),
-            "rows in quarantine": len(quality.quarantine),
-        }
-        yield dg.Output(quality.valid, "validated", metadata=facts)
-        yield dg.Output(quality.quarantine, "quarantine")
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
+        reading = Reading(context.instance, platform.snapshots)
+        raw = reading.take(key(pipeline, "raw"), context.partition_key)
+
+        def make() -> Iterator[Made]:
+            try:
+                quality = examine(pipeline, context.partition_key, reading.load(raw))
+                effective_at = period_end(pipeline, context.partition_key, quality.valid)
+            except BatchRefusedError as problem:
+                refuse(context, pipeline, platform, str(problem))
+            for verdict in quality.verdicts:
+                observed = table_of(quality.observations.get(verdict.name, ()))
+                yield check_result(verdict, validated_key, details=observed)
+            if quality.refusal is not None:
+                refuse(context, pipeline, platform, str(quality.refusal))
+            facts: dict[str, str | int] = {
+                "effective_at": effective_at.isoformat(),
+                "rows in quarantine": len(quality.quarantine),
+            }
+            yield dg.Output(quality.valid, "validated", metadata=facts)
+            yield dg.Output(quality.quarantine, "quarantine")
+
+        yield from once(context, pipeline, reading, make)
 
     return [validated]
 
@@ -80,6 +86,7 @@ def _out(shared: Common, asset_key: dg.AssetKey, description: str) -> dg.AssetOu
         owners=shared["owners"],
         kinds=shared["kinds"],
         tags={"mldebt/stage": asset_key.path[-1]},
+        code_version=shared["code_version"],
     )
 
 
