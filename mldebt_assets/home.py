@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from mldebt_assets.core.errors import HomeError
+from mldebt_assets.core.errors import HomeError, UnreachableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAYOUT_VERSION = 1
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+STORAGE_VARIABLE = "MLDEBT_DAGSTER_STORAGE"
 
 TELEMETRY_OFF = {
     "DAGSTER_DISABLE_TELEMETRY": "yes",
@@ -46,6 +47,14 @@ concurrency:
         limit: 1
         value:
           applyLimitPerUniqueValue: true
+"""
+
+# The URL, perhaps with a password, stays in the environment and comes into no file.
+POSTGRES_YAML = f"""\
+storage:
+  postgres:
+    postgres_url:
+      env: {STORAGE_VARIABLE}
 """
 
 
@@ -157,7 +166,8 @@ def initialise(home: Home, pipelines: Iterable[str]) -> bool:
 
     Whatever is there stays as it is: snapshots, records, databases, settings.
 
-    Raises: HomeError where the directory cannot be made or written.
+    Raises: HomeError where the directory cannot be made or written, UnreachableError where a
+            PostgreSQL that the environment names does not answer.
     """
     if home.marker.is_file():
         home.require()
@@ -176,7 +186,10 @@ def initialise(home: Home, pipelines: Iterable[str]) -> bool:
         if home.marker.is_file():
             return False
         os.environ.update(home.environment())
-        _write_once(home.dagster / "dagster.yaml", DAGSTER_YAML)
+        for variable in (STORAGE_VARIABLE, TRACKING_VARIABLE):
+            _require_postgres(variable)
+        storage = POSTGRES_YAML if os.environ.get(STORAGE_VARIABLE) else ""
+        _write_once(home.dagster / "dagster.yaml", DAGSTER_YAML + storage)
         _initialise_dvc(home)
         _initialise_dagster(home)
         _initialise_mlflow(home, pipelines)
@@ -190,6 +203,27 @@ def _write_once(file: Path, text: str) -> None:
         partial = file.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")
         partial.replace(file)
+
+
+def _require_postgres(variable: str) -> None:
+    """Connect once to the PostgreSQL that a variable names, if it names one.
+
+    Dagster and MLflow would try for minutes, and end in a traceback.
+    """
+    url = os.environ.get(variable, "")
+    if not url.startswith("postgres"):
+        return
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        create_engine(url).connect().close()
+    except ImportError as problem:
+        reason = f"{problem}. Install mldebt-assets[postgres], and write postgresql+psycopg2://."
+        raise UnreachableError.of(f"The database of {variable}", reason) from problem
+    except SQLAlchemyError as problem:
+        reason = str(getattr(problem, "orig", problem)).strip()
+        raise UnreachableError.of(f"The database of {variable}", reason) from problem
 
 
 def _initialise_dvc(home: Home) -> None:
