@@ -7,6 +7,7 @@ inputs is not exact (it names the newest event of any partition).
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,16 @@ class Reading:
         self.note(stored)
         return self._store.load(stored.snapshot)
 
+    def load_together(self, tables: Sequence[Stored]) -> pd.DataFrame:
+        """Return the rows of many tables and remember that they were read; ``_batch`` says whence.
+
+        The table is kept until others are asked for, since training and evaluation read the same:
+        it is not to be changed.
+        """
+        for stored in tables:
+            self.note(stored)
+        return _together(self._store, tuple((str(t.batch), t.snapshot) for t in tables))
+
     def note(self, stored: Stored) -> None:
         """Remember a materialization of which only the record was read."""
         self._read.append(stored)
@@ -175,6 +186,15 @@ class Reading:
             of_asset = hashes.setdefault(item.asset.to_user_string(), {})
             of_asset[item.batch or ""] = item.snapshot.sha256
         return hashes
+
+
+@functools.lru_cache(maxsize=1)
+def _together(store: SnapshotStore, tables: tuple[tuple[str, Snapshot], ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    loaded = [store.load(snapshot).assign(_batch=batch) for batch, snapshot in tables]
+    rows: pd.DataFrame = pd.concat(loaded, ignore_index=True)
+    return rows
 
 
 def at_storage_id(instance: dg.DagsterInstance, asset: dg.AssetKey, storage_id: int) -> Stored:

@@ -15,7 +15,7 @@ import pytest
 from mldebt_assets import pipelines
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.scorer import NO_CHAMPION
-from mldebt_assets.assets.training_set import load_rows, training_features
+from mldebt_assets.assets.training_set import training_features
 from mldebt_assets.core.errors import (
     BatchRefusedError,
     DigestMismatchError,
@@ -425,9 +425,8 @@ def test_held_out_groups_never_taught_any_version(world, told, refused_version):
             key(world.pipeline, "training_set"),
             decision.body["training_set"]["storage_id"],
         )
-        table = load_rows(
-            Reading(world.instance, world.platform.snapshots),
-            training_features(world.instance, world.pipeline, manifest),
+        table = Reading(world.instance, world.platform.snapshots).load_together(
+            training_features(world.instance, world.pipeline, manifest)
         )
         places = table[GROUP].map(lambda g: group_fraction(g, f"{split.salt}:held_out"))
         learn = table[places >= split.held_out_fraction]

@@ -16,7 +16,7 @@ from mldebt_assets.assets.model import training_rows
 from mldebt_assets.assets.predictions import load_model, read_of_model
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.scorer import pinned
-from mldebt_assets.assets.training_set import load_rows, made_from, training_features
+from mldebt_assets.assets.training_set import made_from, training_features
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of, slices_of
 from mldebt_assets.core.fingerprint import split_of
@@ -67,7 +67,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         def make() -> Iterator[Made]:
             measured, verdicts = evaluate(
                 pipeline,
-                load_rows(reading, features),
+                reading.load_together(features),
                 candidate=from_weights(reading.load(model)),
                 incumbent=load_model(pipeline, platform, pinned(champion)) if champion else None,
                 forward=forward,

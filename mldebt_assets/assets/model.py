@@ -8,7 +8,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import common, key
 from mldebt_assets.assets.reuse import RESULT
-from mldebt_assets.assets.training_set import load_rows, training_features
+from mldebt_assets.assets.training_set import training_features
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import digest, md5, sha256, split_of
@@ -52,7 +52,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 mlflow.set_tag("reused_version", same.version)
                 value, made = stored_weights(pipeline, platform, same), reused_facts(same)
             else:
-                table = load_rows(reading, training_features(context.instance, pipeline, manifest))
+                features = training_features(context.instance, pipeline, manifest)
+                table = reading.load_together(features)
                 value, made = train(pipeline, platform, mlflow, table, facts)
         metadata = {**facts, **made, **reading.metadata()}
         return dg.MaterializeResult(value=value, metadata=metadata)

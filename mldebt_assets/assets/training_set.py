@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -13,9 +13,6 @@ from mldebt_assets.core.errors import NothingToTrainOnError, UnknownBatchError
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, at_storage_ids, newest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class TrainingSetConfig(dg.Config):
@@ -127,12 +124,3 @@ def training_features(
     ids = [int(storage_id) for _, storage_id in manifest.reads[features.to_user_string()].values()]
     found = at_storage_ids(instance, features, ids)
     return [found[storage_id] for storage_id in ids]
-
-
-def load_rows(reading: Reading, features: Sequence[Stored]) -> "pd.DataFrame":
-    """Return the rows of these feature tables, checked by their hashes; ``_batch`` says which."""
-    import pandas as pd
-
-    tables = [reading.load(stored).assign(_batch=stored.batch) for stored in features]
-    rows: pd.DataFrame = pd.concat(tables, ignore_index=True)
-    return rows
