@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
-from pathlib import Path
 
 import dagster as dg
-import psutil
 import pytest
 
 from mldebt_assets.assets.keys import key
@@ -24,23 +17,13 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets.story import chapters
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.servers import ROOT, answers, dagster_dev, environment, sample_workspace
 from mldebt_assets_tests.world import World
 
-ROOT = Path(__file__).resolve().parent.parent
 BEFORE, DROPPED = BATCHES[:2], BATCHES[2]
 DEADLINE_SECONDS = 240
-PATIENCE_SECONDS = 20
+LOG = "dagster.log"
 LOG_SHOWN = 4000
-
-# The sensors' pauses are shortened: they would be most of the test.
-LOCATION = """
-from pathlib import Path
-from mldebt_assets import sensors
-sensors.ARRIVALS_INTERVAL_SECONDS = sensors.RETRAINING_INTERVAL_SECONDS = 1
-from mldebt_assets.definitions import define
-from mldebt_assets_tests.sample import pipeline
-defs = define([pipeline(Path(__file__).parent / "landing")])
-"""
 
 # Evaluates both sensors as the daemon does, and prints what was asked for and what was imported.
 TICKS = """
@@ -72,48 +55,12 @@ def world(tmp_path_factory):
         made.instance.dispose()
 
 
-def environment():
-    return {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
-def dagster_dev(world):
-    """`dagster dev` with the sample as its code location; its port. It is ended in any case."""
-    root = world.landing.parent
-    (root / "location.py").write_text(LOCATION)
-    port = free_port()
-    address = ["--host", "127.0.0.1", "--port", str(port)]
-    with (root / "dagster.log").open("wb") as log:
-        process = subprocess.Popen(
-            [Path(sys.executable).parent / "dagster", "dev", "-f", "location.py", *address],
-            cwd=root,
-            env=environment(),
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
+def port(world):
+    """The port of `dagster dev` with the sample as its code location."""
+    folder = world.landing.parent
+    with dagster_dev(sample_workspace(folder, pause_seconds=1), folder / LOG) as port:
         yield port
-    finally:
-        end(process)
-
-
-def end(process):
-    """End a process and all that it started, politely first."""
-    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-    os.killpg(process.pid, signal.SIGINT)
-    _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
-    for one in alive:
-        one.kill()
-    with contextlib.suppress(ProcessLookupError):  # nobody is left, as it should be
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def wait_until(world, reached, what):
@@ -121,19 +68,11 @@ def wait_until(world, reached, what):
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not reached():
         if time.monotonic() > deadline:
-            log = (world.landing.parent / "dagster.log").read_text()[-LOG_SHOWN:]
+            log = (world.landing.parent / LOG).read_text()[-LOG_SHOWN:]
             pytest.fail(
                 f"{what} did not happen within {DEADLINE_SECONDS} s; the daemon wrote:\n{log}"
             )
         time.sleep(0.5)
-
-
-def answers(port):
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/server_info") as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def drop(world):
@@ -158,14 +97,14 @@ def test_a_tick_of_the_sensors_imports_nothing_heavy(world):
     assert done.stdout.splitlines() == ["None", DROPPED, "[]"]
 
 
-def test_a_dropped_file_becomes_assets_and_its_drift_decides(world, dagster_dev):
+def test_a_dropped_file_becomes_assets_and_its_drift_decides(world, port):
     """This is how it runs in production; a replay only turns the same sensors by hand."""
 
     def beats():
         return "SENSOR" in world.instance.get_daemon_heartbeats()
 
     wait_until(world, beats, "the daemon's first heartbeat")
-    wait_until(world, lambda: answers(dagster_dev), "the web UI's first answer")
+    wait_until(world, lambda: answers(port), "the web UI's first answer")
     with pytest.raises(BusyError, match=r"daemon is running on this home.*\nFix: "):
         world.replay()
 

@@ -1,0 +1,127 @@
+"""What a person sees in the web UI of the real `dagster dev`, by a real browser."""
+
+from __future__ import annotations
+
+import time
+from itertools import combinations
+
+import pytest
+from playwright.sync_api import expect
+
+from mldebt_assets.assets import STAGES
+from mldebt_assets.lineage import decision_on, trace
+from mldebt_assets_tests import sample
+from mldebt_assets_tests.browser import CHROMIUM, HEIGHT, NO_CHROMIUM, WIDTH, chromium, new_tab
+from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.servers import dagster_dev, sample_workspace, wait_for_answer
+from mldebt_assets_tests.world import World
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
+
+REFUSED = "2020-06"
+START_SECONDS = 120
+CHAMPION_SECONDS = 3
+ROUNDS = 3
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """An installation in which drift has replaced a champion, and a last batch was refused."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLFLOW_TRACKING_URI"):
+            patch.setenv(name, "")  # so that it is put back at the end
+        made = World.make(tmp_path_factory.mktemp("browser"))
+        made.land(*BATCHES)
+        half_empty = sample.rows(REFUSED)
+        half_empty.loc[::2, "distance_km"] = None
+        sample.write_batch(made.landing, REFUSED, half_empty)
+        made.replay()
+        assert made.platform.registry.champion("parcels") == 2
+        yield made
+        made.instance.dispose()
+
+
+@pytest.fixture(scope="module")
+def training_set(world):
+    """The hash of what the champion was trained on, as the record tells it."""
+    decision = decision_on(world.platform.record("parcels").facts(), "parcels", None)
+    return trace(world.instance, world.platform, world.pipeline, decision)["training_set"]["hash"]
+
+
+@pytest.fixture(scope="module")
+def port(world):
+    """The port of `dagster dev` with the sample as its code location."""
+    folder = world.landing.parent
+    with dagster_dev(sample_workspace(folder, pause_seconds=15), folder / "dagster.log") as port:
+        wait_for_answer(port, START_SECONDS)
+        yield port
+
+
+@pytest.fixture(scope="module")
+def browser(port):
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def tab(browser, port):
+    """A tab in which nothing was opened before; no page in it may ask another server."""
+    with new_tab(browser, port) as opened:
+        yield opened
+        assert opened.strangers == []
+
+
+def overlap(one, other):
+    return all(
+        one[start] < other[start] + other[size] and other[start] < one[start] + one[size]
+        for start, size in (("x", "width"), ("y", "height"))
+    )
+
+
+def test_the_lineage_graph_shows_every_stage_whole_and_apart(tab):
+    """It is the first thing that people look at; a stage that is not drawn is not believed."""
+    places = tab.open_lineage("parcels")
+    stages = {module.__name__.rpartition(".")[2] for module in STAGES}
+    assert stages | {"quarantine"} == set(places)
+    for place in places.values():
+        assert place["x"] >= 0
+        assert place["y"] >= 0
+        assert place["x"] + place["width"] <= WIDTH
+        assert place["y"] + place["height"] <= HEIGHT
+    assert [pair for pair in combinations(places, 2) if overlap(*map(places.get, pair))] == []
+
+
+def test_the_champions_page_is_there_soon_with_its_training_set_and_plots(
+    browser, port, training_set
+):
+    """Who asks what made the model in production must not have to wait, nor to search.
+
+    The best of three, each in a tab that has nothing cached, since the machine may be busy.
+    """
+    seconds = []
+    for _ in range(ROUNDS):
+        with new_tab(browser, port) as tab:
+            started = time.monotonic()
+            widths = tab.open_champion("parcels", training_set)
+            seconds.append(time.monotonic() - started)
+            assert tab.strangers == []
+    assert all(widths)
+    assert min(seconds) < CHAMPION_SECONDS
+
+
+def test_a_check_that_failed_says_why(tab):
+    """The batch's owner reads this page, not our code."""
+    said = tab.open_check("parcels", "validated", "values_complete")
+    assert REFUSED in said
+    assert "Failed" in said
+    assert "distance_km is missing in 840 rows" in said
+
+
+def test_every_sensor_and_schedule_can_be_switched_and_says_what_it_did(tab, world):
+    """Whoever runs it at night must see by day that it runs, and what it found."""
+    repository = world.definitions.get_repository_def()
+    declared = {one.name for one in (*repository.sensor_defs, *repository.schedule_defs)}
+    assert set(tab.open_automation()) == declared
+    for one in ("parcels_arrivals", "parcels_retraining_on_drift"):
+        expect(tab.switch_of(one)).to_be_checked()
+    assert "Nothing new among 6 batches." in tab.show_latest_tick("parcels_arrivals")
