@@ -13,6 +13,7 @@ BATCH_ASSETS = (
     "features",
     "scorer",
     "predictions",
+    "performance",
     "drift_report",
 )
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion")
@@ -37,7 +38,7 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
             selection=[key(pipeline, stage) for stage in BATCH_ASSETS],
             executor_def=dg.in_process_executor,
             tags=tags,
-            description="Take in one batch: store, validate, score, look for drift.",
+            description="Take in one batch: store, validate, score, see how well, look for drift.",
         ),
         dg.define_asset_job(
             retraining_job_name(pipeline),

@@ -170,16 +170,22 @@ def _signed(entry: dict[str, Any]) -> bytes:
 
 def champion_of(facts: list[Fact]) -> Champion | None:
     """Return the champion that these facts make: the newest intent that is done."""
+    champions = champions_of(facts)
+    return champions[-1] if champions else None
+
+
+def champions_of(facts: list[Fact]) -> list[Champion]:
+    """Return every champion that there was, in the order in which they were promoted."""
     done = {fact.body["intent"] for fact in facts if fact.kind == "done"}
-    promoted = [fact for fact in facts if fact.kind == "intent" and fact.sequence in done]
-    if not promoted:
-        return None
-    newest = promoted[-1]
-    return Champion(
-        version=newest.body["version"],
-        weights_sha256=newest.body["weights_sha256"],
-        promotion=newest,
-    )
+    return [
+        Champion(
+            version=fact.body["version"],
+            weights_sha256=fact.body["weights_sha256"],
+            promotion=fact,
+        )
+        for fact in facts
+        if fact.kind == "intent" and fact.sequence in done
+    ]
 
 
 def open_intents(facts: list[Fact]) -> list[Fact]:

@@ -64,11 +64,17 @@ class Stored:
         }
 
 
-def read_metadata(stored: Sequence[Stored]) -> dict[str, dg.JsonMetadataValue]:
-    """Return the metadata that says what was read: one entry an asset."""
+def read_metadata(
+    stored: Sequence[Stored], part: str | None = None
+) -> dict[str, dg.JsonMetadataValue]:
+    """Return the metadata that says what was read: one entry an asset.
+
+    ``part`` names what is read as something for which the graph has no edge.
+    """
     reads: dict[str, dict[str, list[Any]]] = {}
+    prefix = READ_PREFIX + (f"{part}:" if part else "")
     for item in stored:
-        of_asset = reads.setdefault(READ_PREFIX + item.asset.to_user_string(), {})
+        of_asset = reads.setdefault(prefix + item.asset.to_user_string(), {})
         of_asset[item.batch or ""] = [item.snapshot.sha256, item.storage_id]
     return {name: dg.MetadataValue.json(value) for name, value in reads.items()}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
-from mldebt_assets.costs import COSTS
+from mldebt_assets.assets.performance_page import METRICS
 from mldebt_assets.promotions import champion_of
 from mldebt_assets.snapshots import newest
 
@@ -24,14 +24,17 @@ class Chapter:
     """One batch's story, in the order in which it happened.
 
     ``scored_by`` is the version that scored it before anyone learned from it, ``metrics`` how
-    well it did; ``champion`` is the version after the batch was settled. ``problem`` says why a
-    batch was refused or its runs failed.
+    well it did on the rows whose labels are known by now, and ``dropped`` whether it has lost too
+    much of its own level, in the words of ``performance``; ``champion`` is the version after the
+    batch was settled. ``problem`` says why a batch was refused or its runs failed.
     """
 
     batch: str
     rows: int | None
     scored_by: int | None
     metrics: dict[str, float]
+    dropped: bool
+    performance: str
     drifted: bool
     drift: str
     retrained: bool
@@ -59,18 +62,20 @@ def chapter(
     facts = platform.record(pipeline.name).facts()
     report = newest(instance, key(pipeline, "drift_report"), batch)
     validated = newest(instance, key(pipeline, "validated"), batch)
-    predictions = newest(instance, key(pipeline, "predictions"), batch)
+    performance = newest(instance, key(pipeline, "performance"), batch)
     decision = _last(facts, "decision", batch)
     refusal = _last(facts, "batch_refused", batch)
     verdict = _verdict_on(facts, decision)
     promoted = verdict is not None and verdict.kind == "intent"
-    metadata = predictions.metadata if predictions else {}
-    scored_by = metadata.get("scored by")
+    served = performance.metadata if performance else {}
+    scored_by = served.get("scored by")
     return Chapter(
         batch=batch,
         rows=validated.metadata.get("dagster/row_count") if validated else None,
         scored_by=scored_by,
-        metrics={k: v for k, v in metadata.items() if isinstance(v, float) and k not in COSTS},
+        metrics={name: served[name] for name in METRICS if scored_by and name in served},
+        dropped=bool(served.get("dropped")),
+        performance=str(served.get("summary", "")),
         drifted=bool(report and report.metadata["drifted"]),
         drift=str(report.metadata["summary"]) if report else "",
         retrained=verdict is not None,

@@ -355,7 +355,9 @@ def test_what_is_read_by_hash_alone_is_named_with_its_part(world, told):
     }
     assert parts == {
         ("drift_report", "reference"),
+        ("evaluation", "forward"),
         ("evaluation", "incumbent"),
+        ("performance", "history"),
         ("predictions", "champion"),
     }
 

@@ -6,6 +6,7 @@ from mldebt_assets.assets import (
     evaluation,
     features,
     model,
+    performance,
     predictions,
     raw,
     scorer,
@@ -13,6 +14,6 @@ from mldebt_assets.assets import (
     validated,
 )
 
-BATCH_STAGES = (raw, validated, features, scorer, predictions, drift_report)
+BATCH_STAGES = (raw, validated, features, scorer, predictions, performance, drift_report)
 TRAINING_STAGES = (training_set, model, evaluation, champion)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

@@ -81,6 +81,7 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
         "model": located(model),
         "training_set": located(manifest_stored),
         "evaluation": {**located(evaluated), "promote": evaluation["promote"]},
+        "expected": evaluation["models"].get("candidate", {}).get("metrics"),
         "previous_version": (evaluation["incumbent"] or {}).get("version"),
         "reference": drift_reference(context.instance, pipeline, manifest_stored, manifest),
         "effective_at": manifest["batches"][-1]["effective_at"],

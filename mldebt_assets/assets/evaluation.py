@@ -25,7 +25,7 @@ from mldebt_assets.core.verdict import Verdict, all_passed
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, newest
+from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         for table in features:
             reading.note(table)
         champion = platform.record(pipeline.name).champion()
-        forward = forward_metric(context.instance, pipeline, champion)
+        forward, read = forward_metric(context.instance, pipeline, champion)
 
         def make() -> Iterator[Made]:
             measured, verdicts = evaluate(
@@ -78,7 +78,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
             log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured)
             compared_with = read_of_model(pipeline, "incumbent", pinned(champion))
-            yield dg.Output(measured, metadata={**headline(measured), **compared_with})
+            served = read_metadata(read, part="forward")
+            yield dg.Output(measured, metadata={**headline(measured), **compared_with, **served})
 
         yield from once(
             context, pipeline, reading, make, incumbent=named(champion), forward=forward
@@ -103,20 +104,20 @@ def named(champion: Champion | None) -> dict[str, Any] | None:
 
 def forward_metric(
     instance: dg.DagsterInstance, pipeline: Pipeline, champion: Champion | None
-) -> dict[str, float]:
+) -> tuple[dict[str, float], list[Stored]]:
     """Return the incumbent's mean ROC AUC on the batches that it scored before they were learned.
 
-    The candidate has none until its first batch arrives.
+    Beside it come the performances that it was read from. The candidate has none until its first
+    batch arrives, and a batch none until its labels do.
     """
-    if champion is None:
-        return {}
-    found = []
+    read = []
     for batch in instance.get_dynamic_partitions(batches(pipeline).name or ""):
-        scored = newest(instance, key(pipeline, "predictions"), batch)
-        facts = scored.metadata if scored else {}
-        if facts.get("scored by") == champion.version and "roc_auc" in facts:
-            found.append(float(facts["roc_auc"]))
-    return {"incumbent": sum(found) / len(found)} if found else {}
+        served = newest(instance, key(pipeline, "performance"), batch)
+        facts = served.metadata if served else {}
+        if served and champion and facts.get("scored by") == champion.version:
+            read += [served] if "roc_auc" in facts else []
+    found = [float(served.metadata["roc_auc"]) for served in read]
+    return ({"incumbent": sum(found) / len(found)} if found else {}), read
 
 
 def evaluate(

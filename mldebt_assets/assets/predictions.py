@@ -39,7 +39,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             model, table = load_model(pipeline, platform, scorer), reading.load(features)
             scored = score(model, scorer, table)
             facts = {
-                **realised(pipeline, model.threshold, scored, table),
+                **described(model, scored, table),
                 **read_of_model(pipeline, "champion", scorer),
             }
             yield dg.Output(scored, metadata=facts)
@@ -95,21 +95,16 @@ def score(model: "FittedModel", scorer: dict[str, Any], features: pd.DataFrame) 
     )
 
 
-def realised(
-    pipeline: Pipeline, threshold: float, scored: pd.DataFrame, features: pd.DataFrame
-) -> dict[str, dg.MetadataValue]:
-    """Return the metrics of the rows whose labels are known, as metadata.
+def described(model: "FittedModel", scored: pd.DataFrame, features: pd.DataFrame) -> dict[str, Any]:
+    """Return who scored the batch, how, and the picture of it: labels are shown where known."""
+    from mldebt_assets.plots import score_figure
 
-    These are forward metrics: the model had seen no row of this batch.
-    """
-    from mldebt_assets.core.evaluation import metrics
-
-    known = features[LABEL].notna().to_numpy()
-    measured = metrics(
-        features[LABEL].to_numpy()[known],
-        scored["score"].to_numpy()[known],
-        threshold=threshold,
-        costs=pipeline.costs,
-    )
-    served = {name: dg.MetadataValue.float(float(value)) for name, value in measured.items()}
-    return {"scored by": dg.MetadataValue.int(int(scored["version"].iloc[0])), **served}
+    scores = scored["score"].to_numpy()
+    picture = score_figure(scores, features[LABEL].to_numpy(), model.threshold)
+    return {
+        "scored by": int(scored["version"].iloc[0]),
+        "threshold": model.threshold,
+        "alarm_rate": float(scored["decision"].mean()),
+        "mean_score": float(scores.mean()),
+        "scores": dg.MetadataValue.md(picture.markdown),
+    }

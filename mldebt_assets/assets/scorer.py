@@ -10,11 +10,12 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import common, key
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion
+from mldebt_assets.promotions import Champion, Fact, champion_of, champions_of
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, newest
 
 NO_CHAMPION = "no champion yet"
+IDENTITY = ("version", "weights_sha256", "model")
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -33,7 +34,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         if first is not None:
             answer = reading.load(first)
         else:
-            answer = pinned(platform.record(pipeline.name).champion())
+            facts = platform.record(pipeline.name).facts()
+            answer = {**pinned(champion_of(facts)), **instead_of(facts)}
             note_promotion(pipeline, reading, answer)
         return dg.MaterializeResult(
             value=answer,
@@ -51,14 +53,37 @@ def note_promotion(pipeline: Pipeline, reading: Reading, answer: dict[str, Any])
 
 
 def pinned(champion: Champion | None) -> dict[str, Any]:
-    """Return a champion as the scorer stores it; every value is None before there is one."""
+    """Return a champion as the scorer stores it; every value is None before there is one.
+
+    ``expected`` are its metrics on the held-out groups that it was promoted by.
+    """
     if champion is None:
-        return dict.fromkeys(("version", "weights_sha256", "model", "reference", "promotion"))
-    body = champion.promotion.body
+        return dict.fromkeys((*IDENTITY, "reference", "promotion", "expected"))
+    return {
+        **identity(champion),
+        "reference": champion.reference,
+        "promotion": champion.promotion.sequence,
+        "expected": champion.promotion.body.get("expected"),
+    }
+
+
+def identity(champion: Champion) -> dict[str, Any]:
+    """Return what a champion's weights are loaded by."""
     return {
         "version": champion.version,
         "weights_sha256": champion.weights_sha256,
-        "model": body["model"],
-        "reference": champion.reference,
-        "promotion": champion.promotion.sequence,
+        "model": champion.promotion.body["model"],
+    }
+
+
+def instead_of(facts: list[Fact]) -> dict[str, dict[str, Any] | None]:
+    """Return the versions that the champion is held against in money: None where there is none.
+
+    ``replaced`` was champion before it, and ``first`` would still be, had nothing been retrained.
+    """
+    champions = champions_of(facts)
+    replaced = champions[-2] if len(champions) > 1 else None
+    return {
+        "replaced": identity(replaced) if replaced else None,
+        "first": identity(champions[0]) if champions else None,
     }

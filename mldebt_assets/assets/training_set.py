@@ -52,7 +52,18 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 def choose(
     instance: dg.DagsterInstance, pipeline: Pipeline, until: str | None
 ) -> list[tuple[Stored, Stored]]:
-    """Return each chosen batch's features and the validated rows they were made from.
+    """Return what ``arrived`` gives for each batch that is learned from: the newest ones.
+
+    Raises: NothingToTrainOnError, UnknownBatchError as ``arrived``.
+    """
+    found = arrived(instance, pipeline, until)
+    return found if pipeline.retraining.window is None else found[-pipeline.retraining.window :]
+
+
+def arrived(
+    instance: dg.DagsterInstance, pipeline: Pipeline, until: str | None
+) -> list[tuple[Stored, Stored]]:
+    """Return each batch's features and the validated rows they were made from, up to ``until``.
 
     Batches come in the order of their data's time. Raises: NothingToTrainOnError if no batch has
     features yet; UnknownBatchError if ``until`` has none.
@@ -68,8 +79,7 @@ def choose(
         raise UnknownBatchError.of(pipeline.name, until, found)
     ordered = sorted(found.values(), key=lambda pair: (effective_at(pair[1]), str(pair[0].batch)))
     last = effective_at((ordered[-1] if until is None else found[until])[1])
-    chosen = [pair for pair in ordered if effective_at(pair[1]) <= last]
-    return chosen if pipeline.retraining.window is None else chosen[-pipeline.retraining.window :]
+    return [pair for pair in ordered if effective_at(pair[1]) <= last]
 
 
 def made_from(instance: dg.DagsterInstance, stored: Stored, asset: dg.AssetKey) -> Stored:

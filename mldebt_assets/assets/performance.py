@@ -1,0 +1,259 @@
+"""``p/performance``: how well a batch was served, as far as its labels are known by now.
+
+The check fails where the champion has lost too much of its own level. The window looks back over
+the batches that the same champion scored, at their newest predictions and labels; what it read is
+recorded, so a window that was made before a batch's labels came in can be told from its hashes.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.performance_page import page
+from mldebt_assets.assets.predictions import load_model, read_of_model
+from mldebt_assets.assets.reuse import Made, once
+from mldebt_assets.assets.training_set import arrived
+from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mldebt_assets.core.performance import Judgement, Served
+
+CHECK = "no_drop"
+NOTHING_SERVED = "no champion yet, so nothing was served"
+OTHERS = {"replaced": "replaced", "first": "never_retrained"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One batch of a window: the scores that were served, and the table that holds its labels."""
+
+    predictions: Stored
+    features: Stored
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that measures how well a batch was served, with its check."""
+    asset_key = key(pipeline, "performance")
+
+    @dg.asset(
+        **common(pipeline, "performance", kinds={"scipy", "json"}, partitioned=True),
+        deps=[key(pipeline, stage) for stage in ("scorer", "predictions", "features")],
+        check_specs=[
+            dg.AssetCheckSpec(name=CHECK, asset=asset_key, partitions_def=batches(pipeline))
+        ],
+        description="How well the batch was served, in ranking and in money, as labels come in.",
+    )
+    def performance(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
+        instance, batch = context.instance, context.partition_key
+        reading = Reading(instance, platform.snapshots)
+        scorer = reading.load(reading.newest(key(pipeline, "scorer"), batch))
+        until = features_until(instance, pipeline, batch)
+        window = window_of(instance, pipeline, scorer, until)
+        for part in window:
+            reading.note(part.predictions)
+            reading.note(part.features)
+        before = performances_before(instance, pipeline, until)
+
+        def make() -> Iterator[Made]:
+            report, judgement = measure(pipeline, platform, reading, scorer, window)
+            yield check_result(judgement.verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
+            history = [*(platform.snapshots.load(one.snapshot) for one in before), report]
+            reads = read_metadata(before, part="history") | reads_of_others(pipeline, scorer)
+            yield dg.Output(report, metadata={**page(history, pipeline.costs.currency), **reads})
+
+        history = {str(one.batch): one.snapshot.sha256 for one in before}
+        yield from once(context, pipeline, reading, make, history=history)
+
+    return [performance]
+
+
+def features_until(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str) -> list[Stored]:
+    """Return the features of every batch up to this one, by their data's time; this one last."""
+    found = [features for features, _ in arrived(instance, pipeline, batch)]
+    return sorted(found, key=lambda features: features.batch == batch)
+
+
+def window_of(
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    scorer: dict[str, Any],
+    until: Sequence[Stored],
+) -> list[Part]:
+    """Return the window's batches as far as the champion of the last scored them, the last always.
+
+    A batch's rows are those of its newest predictions; it may have none, if a run failed.
+    """
+    parts = []
+    for features in until[-pipeline.performance.window_batches :]:
+        scored = newest(instance, key(pipeline, "predictions"), features.batch)
+        by = scored and scored.metadata.get("scored by")
+        if scored and (by == scorer["version"] or features is until[-1]):
+            parts.append(Part(scored, features))
+    return parts
+
+
+def performances_before(
+    instance: dg.DagsterInstance, pipeline: Pipeline, until: Sequence[Stored]
+) -> list[Stored]:
+    """Return what was measured on earlier batches: as many as are shown and summed up."""
+    earlier = until[-pipeline.performance.history_batches :][:-1]
+    found = [newest(instance, key(pipeline, "performance"), one.batch) for one in earlier]
+    return [one for one in found if one is not None]
+
+
+def outdated(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[str]:
+    """Return the batches whose performance was measured on other bytes than are there by now.
+
+    Labels that come late change a batch's features, and with them every window that holds it.
+    """
+    now: dict[tuple[str, str], str | None] = {}
+
+    def changed(stage: str, batch: str, sha256: str) -> bool:
+        if (stage, batch) not in now:
+            there = newest(instance, key(pipeline, stage), batch)
+            now[stage, batch] = there.snapshot.sha256 if there else None
+        return now[stage, batch] != sha256
+
+    found = []
+    for batch in instance.get_dynamic_partitions(batches(pipeline).name or ""):
+        measured = newest(instance, key(pipeline, "performance"), batch)
+        reads = measured.reads if measured else {}
+        if any(
+            changed(stage, read_batch, sha256)
+            for stage in ("predictions", "features")
+            for read_batch, (sha256, _) in reads.get(f"{pipeline.name}/{stage}", {}).items()
+        ):
+            found.append(batch)
+    return sorted(found)
+
+
+def measure(
+    pipeline: Pipeline,
+    platform: Platform,
+    reading: Reading,
+    scorer: dict[str, Any],
+    window: Sequence[Part],
+) -> "tuple[dict[str, Any], Judgement]":
+    """Return what was measured, as plain values, and whether the champion has dropped.
+
+    The window's last batch is the one that is measured; each table is loaded once.
+    """
+    from mldebt_assets.core.intervals import Interval
+    from mldebt_assets.core.performance import judge, level, nothing_served, realised, together
+
+    tables = [(reading.load(part.predictions), reading.load(part.features)) for part in window]
+    served = [served_rows(predictions, labels_of(features)) for predictions, features in tables]
+    features, whole = tables[-1][1], together(served)
+    limits, seed = pipeline.performance, pipeline.training.seed
+    expected = (scorer.get("expected") or {}).get("roc_auc")
+    judgement = judge(whole, expected, limits, seed)
+    if scorer["version"] is None:
+        judgement = nothing_served(NOTHING_SERVED)
+    own = level(served[-1], limits, seed)
+    labels = features[LABEL].dropna()
+    report = {
+        "batch": window[-1].features.batch,
+        "version": scorer["version"],
+        "replaced": (scorer.get("replaced") or {}).get("version"),
+        "first": (scorer.get("first") or {}).get("version"),
+        "rows": len(features),
+        "labelled": len(labels),
+        "base_rate": float(labels.mean()) if len(labels) else None,
+        "metrics": realised(served[-1], pipeline.costs),
+        "interval": asdict(own) if isinstance(own, Interval) else None,
+        "costs": costs_of(pipeline, platform, scorer, served[-1], tables[-1]),
+        "window": {
+            "batches": [part.features.batch for part in window],
+            "rows": len(whole),
+            "labelled": len(whole.labelled),
+            "interval": asdict(judgement.interval) if judgement.interval else None,
+        },
+        "expected": expected,
+        "judged": judgement.judged,
+        "dropped": judgement.dropped,
+        "summary": judgement.summary,
+        "verdict": judgement.verdict.as_dict(),
+    }
+    return report, judgement
+
+
+def labels_of(features: "pd.DataFrame") -> "pd.DataFrame":
+    """Return what is known of a batch's labels: ``_label`` and ``_group``, by the rows' ids."""
+    return features.set_index(ROW_ID)[[LABEL, GROUP]]
+
+
+def served_rows(predictions: "pd.DataFrame", labels: "pd.DataFrame") -> "Served":
+    """Return the rows that were served, with their labels; NaN where there is none for a row."""
+    from mldebt_assets.core.performance import Served
+
+    found = labels.reindex(predictions[ROW_ID])
+    return Served(
+        labels=found[LABEL].to_numpy(),
+        scores=predictions["score"].to_numpy(),
+        alarms=predictions["decision"].to_numpy(),
+        groups=found[GROUP].to_numpy(),
+    )
+
+
+def costs_of(
+    pipeline: Pipeline,
+    platform: Platform,
+    scorer: dict[str, Any],
+    served: "Served",
+    tables: "tuple[pd.DataFrame, pd.DataFrame]",
+) -> dict[str, float]:
+    """Return what the batch's labelled rows cost, as they were served and by each other way.
+
+    The version that was replaced, and the first that there was, decide by their own thresholds.
+    """
+    from mldebt_assets.core.performance import money
+
+    if scorer["version"] is None:
+        return {}
+    predictions, features = tables
+    by_weights = {scorer["weights_sha256"]: served.alarms}
+    decisions = {"served": served.alarms}
+    for role, way in OTHERS.items():
+        other = scorer.get(role)
+        if other is None:
+            continue
+        if other["weights_sha256"] not in by_weights:
+            alarms = alarms_of(pipeline, platform, other, features)
+            alarms = alarms.reindex(predictions[ROW_ID], fill_value=False)
+            by_weights[other["weights_sha256"]] = alarms.to_numpy()
+        decisions[way] = by_weights[other["weights_sha256"]]
+    return money(served.labels, decisions, pipeline.costs)
+
+
+def alarms_of(
+    pipeline: Pipeline, platform: Platform, version: dict[str, Any], features: "pd.DataFrame"
+) -> "pd.Series[bool]":
+    """Return what another version would have decided, by the rows' ids."""
+    import pandas as pd
+
+    from mldebt_assets.core.training import predict
+
+    model = load_model(pipeline, platform, version)
+    alarms = predict(model, inputs_of(features)) >= model.threshold
+    return pd.Series(alarms, index=features[ROW_ID])
+
+
+def reads_of_others(pipeline: Pipeline, scorer: dict[str, Any]) -> dict[str, dg.MetadataValue]:
+    """Return the metadata that says which other versions were loaded, by their hashes."""
+    reads: dict[str, dg.MetadataValue] = {}
+    for role in OTHERS:
+        other = scorer.get(role)
+        if other is not None and other["weights_sha256"] != scorer["weights_sha256"]:
+            reads |= read_of_model(pipeline, role, other)
+    return reads
