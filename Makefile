@@ -13,15 +13,16 @@ COMPILE = .venv/bin/uv pip compile pyproject.toml --quiet --upgrade --universal 
 	--python-version 3.11 --extra postgres --fork-strategy fewest --no-emit-package torch \
 	--no-annotate --no-header --no-emit-index-url
 
-.PHONY: help run ui test setup dev python lock clean
+.PHONY: help run ui test setup dev python pictures lock clean
 
 help:
-	@echo 'make run     sets everything up and runs the main job'
-	@echo 'make ui      opens the web UI with the daemon'
-	@echo 'make test    sets everything up and runs format, lint, type check and all tests'
-	@echo 'make setup   sets everything up, and does nothing else'
-	@echo 'make lock    renews requirements.lock and requirements-dev.lock'
-	@echo 'make clean   removes .venv and build leftovers; never .mldebt, where the state is'
+	@echo 'make run       sets everything up and runs the main job'
+	@echo 'make ui        opens the web UI with the daemon'
+	@echo 'make test      sets everything up and runs format, lint, type check and all tests'
+	@echo 'make setup     sets everything up, and does nothing else'
+	@echo 'make pictures  takes the pictures of README.md anew, from the web UI'
+	@echo 'make lock      renews requirements.lock and requirements-dev.lock'
+	@echo 'make clean     removes .venv and build leftovers; never .mldebt, where the state is'
 
 run: setup
 	@.venv/bin/mldebt init
@@ -117,6 +118,9 @@ dev: setup
 		$(PIP) install --quiet --no-deps -r requirements-dev.lock && \
 		cp requirements-dev.lock .venv/requirements-dev.lock; \
 	}
+
+pictures: dev run
+	@.venv/bin/python -m docs.pictures
 
 lock: dev
 	$(COMPILE) --output-file requirements.lock

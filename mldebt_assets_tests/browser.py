@@ -104,19 +104,20 @@ class Tab:
         links.first.wait_for()
         return [link.locator("span").first.inner_text() for link in links.all()]
 
+    def row_of(self, name: str) -> Locator:
+        """Return the row of a sensor or schedule on the automation page."""
+        return self.page.locator(f"a[href$='/{name}']").locator("..")
+
     def switch_of(self, name: str) -> Locator:
         """Return what switches a sensor or schedule on the automation page on and off."""
-        return self._row_of(name).get_by_role("checkbox").nth(1)
+        return self.row_of(name).get_by_role("checkbox").nth(1)
 
     def show_latest_tick(self, name: str) -> str:
         """On the automation page, show and return what was said at the latest tick."""
-        self._row_of(name).get_by_label("status").hover()
+        self.row_of(name).get_by_label("status").hover()
         said = self.page.locator(".dagster-popover").filter(has_text="Latest tick")
         said.wait_for()
         return said.inner_text()
-
-    def _row_of(self, name: str) -> Locator:
-        return self.page.locator(f"a[href$='/{name}']").locator("..")
 
 
 def name_in(box: Locator) -> str:
@@ -132,10 +133,10 @@ def place_of(element: Locator) -> FloatRect:
 
 
 @contextlib.contextmanager
-def new_tab(browser: Browser, port: int, scale: float = 1) -> Iterator[Tab]:
+def new_tab(browser: Browser, port: int, width: int = WIDTH, scale: float = 1) -> Iterator[Tab]:
     """Open an empty tab for the web UI on a port; nothing is cached from any other tab."""
     context = browser.new_context(
-        viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=scale
+        viewport={"width": width, "height": HEIGHT}, device_scale_factor=scale, timezone_id="UTC"
     )
     context.set_default_timeout(PATIENCE_MILLISECONDS)
     kept = {name: json.dumps(value) for name, value in PREFERENCES.items()}

@@ -26,7 +26,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 RUNTIME = (ROOT / "requirements.lock").read_text(encoding="utf-8")
 DEV = (ROOT / "requirements-dev.lock").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-TARGETS = ("help", "run", "ui", "test", "setup", "dev", "python", "lock", "clean")
+TARGETS = ("help", "run", "ui", "test", "setup", "dev", "python", "pictures", "lock", "clean")
 
 PLAYED = """#!/bin/sh
 case "$*" in

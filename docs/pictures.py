@@ -1,0 +1,115 @@
+"""Take the README's pictures: the web UI on a copy of the home that `make run` made.
+
+    python -m docs.pictures
+
+The daemon runs on the copy, which is thrown away, so the home itself stays as it is.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from mldebt_assets.core.errors import MLDebtError
+from mldebt_assets.home import Home
+from mldebt_assets_tests.browser import CHROMIUM, NO_CHROMIUM, chromium, new_tab, place_of
+from mldebt_assets_tests.servers import ROOT, dagster_dev, wait_for_answer
+from mldebt_assets_tests.world import copy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from playwright.sync_api import FloatRect
+
+    from mldebt_assets_tests.browser import Tab
+
+PIPELINE = "flight_delays"
+FOLDER = Path(__file__).parent / "pictures"
+START_SECONDS = 120
+# What is read in a column of a README, on a screen that draws two dots a pixel.
+PAGE_WIDTH = 1000
+SCALE = 2
+MARGIN = 16
+COLOURS = 128
+
+
+def lineage(tab: Tab) -> FloatRect:
+    """Open the whole graph of the pipeline; return where it lies."""
+    return around(tab.open_lineage(PIPELINE).values(), MARGIN)
+
+
+def sensors(tab: Tab) -> FloatRect:
+    """Open the list of sensors and schedules; return where it lies."""
+    names = tab.open_automation()
+    return around([place_of(tab.row_of(name)) for name in names], 0)
+
+
+def failed_check(tab: Tab) -> FloatRect:
+    """Open the check by which the gate refused the newest candidate; return where it says why."""
+    tab.open_check(PIPELINE, "evaluation", "beats_incumbent")
+    return above(tab, "Plots")
+
+
+PICTURES: dict[str, Callable[[Tab], FloatRect]] = {
+    "lineage": lineage,
+    "sensors": sensors,
+    "failed_check": failed_check,
+}
+
+
+def around(places: Iterable[FloatRect], margin: float) -> FloatRect:
+    """Return the smallest rectangle that holds all others, and a margin."""
+    corners = [(p["x"], p["y"], p["x"] + p["width"], p["y"] + p["height"]) for p in places]
+    lefts, tops, rights, bottoms = zip(*corners, strict=True)
+    left, top = min(lefts) - margin, min(tops) - margin
+    return {
+        "x": left,
+        "y": top,
+        "width": max(rights) + margin - left,
+        "height": max(bottoms) + margin - top,
+    }
+
+
+def above(tab: Tab, heading: str) -> FloatRect:
+    """Return the part of the page that lies above a heading."""
+    place = place_of(tab.page.get_by_text(heading, exact=True).last)
+    return {"x": 0, "y": 0, "width": PAGE_WIDTH, "height": place["y"] - MARGIN}
+
+
+def save(picture: bytes, path: Path) -> None:
+    """Write a screenshot with few colours: a page has not many, and the file is half as large."""
+    with Image.open(io.BytesIO(picture)) as opened:
+        few = opened.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+
+
+def take_all() -> None:
+    """Take every picture anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = copy_of(Home.locate().require(), Path(folder))
+        os.environ.update(home.environment())
+        with (
+            dagster_dev(ROOT / "workspace.yaml", Path(folder) / "dagster.log") as port,
+            chromium() as browser,
+        ):
+            wait_for_answer(port, START_SECONDS)
+            for name, open_page in PICTURES.items():
+                with new_tab(browser, port, width=PAGE_WIDTH, scale=SCALE) as tab:
+                    frame = open_page(tab)
+                    save(tab.page.screenshot(clip=frame), FOLDER / f"{name}.png")
+                sys.stdout.write(f"docs/pictures/{name}.png\n")
+
+
+if __name__ == "__main__":
+    if CHROMIUM is None:
+        sys.exit(NO_CHROMIUM)
+    try:
+        take_all()
+    except MLDebtError as problem:
+        sys.exit(str(problem))
