@@ -14,6 +14,7 @@ import json
 import logging
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -142,7 +143,7 @@ def evaluate(contest: Contest, threshold: float, out: Path) -> None:
             "calibration": calibration_curve(contest.labels, scores),
         }
         found = metrics(contest.labels, scores, threshold=threshold, costs=pipeline.costs)
-        models[name] = {"metrics": found, "curves": curves}
+        models[name] = {"threshold": threshold, "metrics": found, "curves": curves}
     metrics_by_slice(
         contest.labels,
         contest.candidate,
@@ -151,7 +152,8 @@ def evaluate(contest: Contest, threshold: float, out: Path) -> None:
         costs=pipeline.costs,
         least_rows=pipeline.gate.slice_rows,
     )
-    evaluation_figure({"models": models}).savefig(out.with_suffix(".png"))
+    picture = evaluation_figure({"models": models, "costs": asdict(pipeline.costs)})
+    out.with_suffix(".png").write_bytes(picture.png)
     text = json.dumps({name: model["metrics"] for name, model in models.items()})
     out.with_suffix(".json").write_text(text)
 

@@ -75,6 +75,14 @@ class Registry:
         )
         return _as_version(created)
 
+    def log_file(self, run_id: str, path: str, data: bytes) -> None:
+        """Keep bytes with a run, under ``path`` among its artefacts."""
+        folder, _, name = path.rpartition("/")
+        with tempfile.TemporaryDirectory() as made:
+            file = Path(made) / name
+            file.write_bytes(data)
+            self.client.log_artifact(run_id, str(file), folder or None)
+
     def find(self, pipeline: str, *, training_key: str) -> ModelVersion | None:
         """Return the version that this manifest, code and configuration made before, if any."""
         found = [

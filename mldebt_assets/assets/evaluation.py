@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mldebt_assets.core.gate import Contest
+    from mldebt_assets.core.intervals import Interval
     from mldebt_assets.core.training import FittedModel
+    from mldebt_assets.plots import Picture
 
+CURVES = "curves and money"
 SHOWN = ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error", "cost_per_row")
 
 
@@ -76,10 +79,13 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             measured["incumbent"] = named(champion)
             for verdict in verdicts:
                 yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
-            log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured)
+            pictures = pictures_of(measured)
+            log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured, pictures)
             compared_with = read_of_model(pipeline, "incumbent", pinned(champion))
             served = read_metadata(read, part="forward")
-            yield dg.Output(measured, metadata={**headline(measured), **compared_with, **served})
+            shown = {n: dg.MetadataValue.md(one.markdown) for n, one in pictures.items()}
+            facts = {**headline(measured), **shown, **compared_with, **served}
+            yield dg.Output(measured, metadata=facts)
 
         yield from once(
             context, pipeline, reading, make, incumbent=named(champion), forward=forward
@@ -167,6 +173,7 @@ def evaluate(
         "judged_on": {"batches": recent, "rows": len(judged), "groups": judged[GROUP].nunique()},
         "models": measure(pipeline, match, thresholds),
         "slices": slices(pipeline, match, candidate.threshold),
+        "costs": asdict(pipeline.costs),
         "forward": forward,
         "verdicts": [verdict.as_dict() for verdict in verdicts],
     }
@@ -187,7 +194,12 @@ def measure(
     pipeline: Pipeline, match: "Contest", thresholds: dict[str, float | None]
 ) -> dict[str, Any]:
     """Return each model's metrics and curves on the judged rows."""
-    from mldebt_assets.core.evaluation import calibration_curve, metrics, roc_curve
+    from mldebt_assets.core.evaluation import (
+        calibration_curve,
+        metrics,
+        roc_curve,
+        score_histogram,
+    )
 
     models: dict[str, Any] = {}
     for name, threshold in ({} if match.unjudgeable else thresholds).items():
@@ -198,6 +210,7 @@ def measure(
             "roc": roc_curve(match.labels, scores),
             "calibration": calibration_curve(match.labels, scores),
         }
+        histogram = score_histogram(scores, match.labels)
         models[name] = {
             "threshold": threshold,
             "metrics": metrics(match.labels, scores, threshold=threshold, costs=pipeline.costs),
@@ -205,30 +218,69 @@ def measure(
                 curve: {axis: values.tolist() for axis, values in points.items()}
                 for curve, points in curves.items()
             },
+            "scores": {name: counts.tolist() for name, counts in histogram.items()},
         }
     return models
 
 
 def slices(pipeline: Pipeline, match: "Contest", threshold: float) -> list[dict[str, Any]]:
-    """Return the candidate's metrics in every slice."""
-    from mldebt_assets.core.evaluation import metrics_by_slice
+    """Return the candidate's metrics in every slice.
 
+    Beside them stand the ``interval`` of its ROC AUC over groups and the ``incumbent``'s ROC AUC;
+    each is None where it is not known.
+    """
+    from mldebt_assets.core.evaluation import auc_by_slice, metrics_by_slice
+    from mldebt_assets.core.intervals import slice_intervals
+
+    limits, enough = pipeline.gate, {"least_rows": pipeline.gate.slice_rows}
     found = metrics_by_slice(
         match.labels,
         match.candidate,
         match.slices,
         threshold=threshold,
         costs=pipeline.costs,
-        least_rows=pipeline.gate.slice_rows,
+        **enough,
     )
-    return [asdict(one) for one in found]
+    beside: dict[tuple[str, str], float] = {}
+    intervals: dict[tuple[str, str], Interval] = {}
+    if not match.unjudgeable:
+        intervals = slice_intervals(
+            match.labels,
+            match.candidate,
+            match.groups,
+            match.slices,
+            rounds=limits.rounds,
+            confidence=limits.confidence,
+            seed=match.seed,
+            **enough,
+        )
+        if match.incumbent is not None:
+            beside = auc_by_slice(match.labels, match.incumbent, match.slices, **enough)
+    return [
+        {
+            **asdict(one),
+            "interval": asdict(intervals[place]) if place in intervals else None,
+            "incumbent": beside.get(place),
+        }
+        for one in found
+        for place in [(one.dimension, one.value)]
+    ]
 
 
-def log_to_mlflow(platform: Platform, run_id: str, measured: dict[str, Any]) -> None:
-    """Log the candidate's metrics and the picture with its run, which has ended."""
+def pictures_of(measured: dict[str, Any]) -> dict[str, "Picture"]:
+    """Return an evaluation's pictures by their names; none where nothing could be measured."""
+    from mldebt_assets.plots import evaluation_figure, slices_figure
+
+    if not measured["models"]:
+        return {}
+    return {CURVES: evaluation_figure(measured), "scores and slices": slices_figure(measured)}
+
+
+def log_to_mlflow(
+    platform: Platform, run_id: str, measured: dict[str, Any], pictures: dict[str, "Picture"]
+) -> None:
+    """Log the candidate's metrics and the pictures with its run, which has ended."""
     from mlflow.entities import Metric
-
-    from mldebt_assets.plots import evaluation_figure
 
     client = platform.registry.client
     if measured["models"]:
@@ -236,7 +288,9 @@ def log_to_mlflow(platform: Platform, run_id: str, measured: dict[str, Any]) -> 
         now = round(time.time() * 1000)
         metrics = [Metric(f"held_out_{name}", value, now, 0) for name, value in found.items()]
         client.log_batch(run_id, metrics=metrics)
-        client.log_figure(run_id, evaluation_figure(measured), "plots/evaluation.png")
+    for name, picture in pictures.items():
+        path = f"plots/{name.replace(' ', '_')}.png"
+        platform.registry.log_file(run_id, path, picture.png)
     client.set_tag(run_id, "gate", "passed" if measured["promote"] else "refused")
 
 

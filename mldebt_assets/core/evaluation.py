@@ -247,6 +247,24 @@ def metrics_by_slice(
     return found
 
 
+def auc_by_slice(
+    labels: Labels, scores: Scores, slices: Mapping[str, NDArray[Any]], *, least_rows: int
+) -> dict[tuple[str, str], float]:
+    """Return the ROC AUC of every slice that has enough rows and both classes.
+
+    The keys are dimension and value, in the order of their names.
+    """
+    found = {}
+    for dimension in sorted(slices):
+        values = slices[dimension].astype(str)
+        for value in np.unique(values):
+            inside = values == value
+            rows, positives = int(inside.sum()), int((labels[inside] > 0).sum())
+            if rows >= least_rows and 0 < positives < rows:
+                found[dimension, str(value)] = roc_auc(labels[inside], scores[inside])
+    return found
+
+
 def _middle_ranks(scores: Scores) -> NDArray[np.float64]:
     """Return how many rows score below each row, those that tie with it counting half."""
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)

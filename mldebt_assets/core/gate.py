@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mldebt_assets.core.evaluation import roc_auc
+from mldebt_assets.core.evaluation import auc_by_slice, roc_auc
 from mldebt_assets.core.intervals import Interval, group_gain, group_interval
 from mldebt_assets.core.verdict import Verdict
 
@@ -227,18 +227,14 @@ def _slice_gains(
     contest: Contest, incumbent: NDArray[np.float64], least_rows: int
 ) -> dict[str, float]:
     """Return the gain in ROC AUC of each slice that has enough rows and both classes."""
-    gains = {}
-    for dimension, column in contest.slices.items():
-        values = column.astype(str)
-        for value in np.unique(values):
-            inside = values == value
-            labels = contest.labels[inside]
-            if len(labels) < least_rows or not 0 < labels.sum() < len(labels):
-                continue
-            gains[f"{dimension} {value}"] = roc_auc(labels, contest.candidate[inside]) - roc_auc(
-                labels, incumbent[inside]
-            )
-    return gains
+    ours, theirs = (
+        auc_by_slice(contest.labels, scores, contest.slices, least_rows=least_rows)
+        for scores in (contest.candidate, incumbent)
+    )
+    return {
+        f"{dimension} {value}": ours[dimension, value] - auc
+        for (dimension, value), auc in theirs.items()
+    }
 
 
 def _between(interval: Interval, limits: Gate) -> str:

@@ -5,21 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mldebt_assets.core.evaluation import score_histogram
-from mldebt_assets.plots.look import COLOURS, INK, MUTED, SHADE, Entry, sheet
+from mldebt_assets.plots.look import COLOURS, INK, MUTED, SHADE, Entry, sheet, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from mldebt_assets.plots.look import Picture, Sheet
+    from mldebt_assets.plots.look import Picture
 
-SIDES = (
-    ("negative", "label 0", SHADE, True),
-    ("unlabelled", "no label", MUTED, False),
-    ("positive", "label 1", COLOURS["candidate"], False),
+    Histogram = dict[str, list[float]]
+
+KINDS = (
+    ("negative", "label 0", SHADE),
+    ("unlabelled", "no label", MUTED),
+    ("positive", "label 1", None),
 )
+FILLED = "negative"
+DOTS = (0, (2, 2))
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 0.52, 5.9, 0.5, 2.1, 2.5
 
 
@@ -35,7 +40,10 @@ def score_figure(
     with sheet(HEIGHT) as page:
         axes = page.panel(left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM)
         page.title(0.1, 0.18, "Scores")
-        draw_scores(page, axes, histogram, threshold, right=RIGHT, top=0.18)
+        draw_scores(axes, histogram, threshold)
+        axes.set_ylabel("share of these rows")
+        entries = score_key(histogram, counted=True)
+        page.key(RIGHT, 0.18, [*entries, Entry("threshold", INK, DOTS, thickness=0.8)])
         alarms = float(np.mean(scores >= threshold)) if len(scores) else 0.0
         return page.picture(
             f"Distribution of {len(scores):,} scores: {said_of(histogram)}. "
@@ -44,45 +52,49 @@ def score_figure(
 
 
 def draw_scores(
-    page: Sheet,
-    axes: Axes,
-    histogram: dict[str, list[float]],
-    threshold: float,
-    *,
-    right: float,
-    top: float,
+    axes: Axes, histogram: Histogram, threshold: float, *, colour: str = COLOURS["candidate"]
 ) -> None:
-    """Draw each side's scores as shares of its own rows, with a key that ends at ``right``."""
+    """Draw each kind of rows as shares of its own rows; ``colour`` is that of label 1."""
     edges = np.array(histogram["edges"])
-    entries = []
-    for name, words, colour, filled in SIDES:
+    for name, _, fixed in KINDS:
         counts = np.array(histogram[name], dtype=np.float64)
-        if not counts.sum():
-            continue
-        axes.stairs(
-            counts / counts.sum(), edges, color=colour, fill=filled, linewidth=0 if filled else 1.5
-        )
-        thickness = 6.0 if filled else 1.5
-        entries.append(Entry(f"{words}: {counts.sum():,.0f}", colour, "-", thickness=thickness))
-    axes.axvline(threshold, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
-    page.key(right, top, [*entries, Entry("threshold", INK, (0, (2, 2)), thickness=0.8)])
-    filled_bins = np.flatnonzero(sum(np.array(histogram[name]) for name, *_ in SIDES))
-    last = float(edges[filled_bins[-1] + 1]) if len(filled_bins) else 1.0
+        if counts.sum():
+            filled = name == FILLED
+            width = 0 if filled else 1.5
+            shares = counts / counts.sum()
+            axes.stairs(shares, edges, color=fixed or colour, fill=filled, linewidth=width)
+    axes.axvline(threshold, color=INK, linewidth=0.8, linestyle=DOTS)
+    used = np.flatnonzero(np.sum([histogram[name] for name, *_ in KINDS], axis=0))
+    last = float(edges[used[-1] + 1]) if len(used) else 1.0
     axes.set_xlim(0, max(last, min(threshold * 1.1, 1.0)))
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    axes.locator_params(axis="y", nbins=4)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
     axes.set_xlabel("score")
-    axes.set_ylabel("share of these rows")
 
 
-def said_of(histogram: dict[str, list[float]]) -> str:
+def score_key(
+    histogram: Histogram, *, colour: str = COLOURS["candidate"], counted: bool
+) -> list[Entry]:
+    """Return what stands for each kind of rows that is there, with how many there are."""
+    entries = []
+    for name, words, fixed in KINDS:
+        count = sum(histogram[name])
+        if count:
+            text = f"{words}: {short(count)}" if counted else words
+            thickness = 6.0 if name == FILLED else 1.5
+            entries.append(Entry(text, fixed or colour, "-", thickness=thickness))
+    return entries
+
+
+def said_of(histogram: Histogram) -> str:
     """Return in words how many rows of each kind there are, and their middle score."""
     edges = np.array(histogram["edges"])
     found = []
-    for name, words, *_ in SIDES:
+    for name, words, *_ in KINDS:
         counts = np.array(histogram[name], dtype=np.float64)
         if counts.sum():
             half = int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))

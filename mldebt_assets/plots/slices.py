@@ -1,0 +1,124 @@
+"""Where a candidate is better or worse: its scores by label, and its ROC AUC in every slice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mldebt_assets.plots.evaluation import COMPARED, named
+from mldebt_assets.plots.look import COLOURS, MUTED, PALE, WIDTH_INCHES, Entry, sheet
+from mldebt_assets.plots.scores import draw_scores, said_of, score_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mldebt_assets.plots.look import Picture, Sheet
+
+    Slices = Sequence[dict[str, Any]]
+
+HALVES = ((0.52, 2.85), (3.45, 5.9))
+SCORES_TOP, SCORES_BOTTOM = 0.62, 1.9
+SLICES_TITLE = 2.62
+SLICES_TOP = 2.76
+ROW = 0.2
+LABEL_INCHES = 1.75
+RIGHT = 5.35
+MOST_SLICES = 24
+CHANCE = 0.5
+
+
+def slices_figure(measured: dict[str, Any]) -> Picture:
+    """Return the scores of candidate and incumbent by label, and the ROC AUC of every slice.
+
+    At most 24 slices are drawn, those with most rows; how many are left out is said.
+
+    Args: what the evaluation stores, of which ``models``, ``slices``, ``version`` and
+          ``incumbent`` are looked at.
+    """
+    judged = [one for one in measured["slices"] if one["interval"] is not None]
+    largest = sorted(judged, key=lambda one: -one["rows"])[:MOST_SLICES]
+    drawn = [one for one in judged if one in largest]
+    left_out = len(measured["slices"]) - len(drawn)
+    bottom = SLICES_TOP + max(len(drawn), 1) * ROW
+    with sheet(bottom + 0.42 + (0.2 if left_out else 0.0)) as page:
+        for name, half in zip(COMPARED, HALVES, strict=True):
+            _draw_scores_of(page, measured, name, half)
+        page.title(0.1, SLICES_TITLE, "ROC AUC by slice")
+        if drawn:
+            _draw_slices(page, measured, drawn, bottom)
+        if left_out:
+            words = f"{left_out} more slices have too few rows, or rows of one label alone"
+            page.text(0.1, bottom + 0.5, page.fitted(words, WIDTH_INCHES - 0.2), color=MUTED)
+        return page.picture(_alt(measured, drawn, left_out))
+
+
+def _draw_scores_of(
+    page: Sheet, measured: dict[str, Any], name: str, half: tuple[float, float]
+) -> None:
+    left, right = half
+    if name not in measured["models"]:
+        middle = (SCORES_TOP + SCORES_BOTTOM) / 2
+        words = "no champion yet to compare with"
+        page.text((left + right) / 2, middle, words, color=MUTED, ha="center")
+        return
+    model = measured["models"][name]
+    page.title(left - 0.42, 0.18, f"Scores of the {named(measured, name)}")
+    axes = page.panel(left=left, top=SCORES_TOP, right=right, bottom=SCORES_BOTTOM)
+    draw_scores(axes, model["scores"], model["threshold"], colour=COLOURS[name])
+    entries = score_key(model["scores"], colour=COLOURS[name], counted=False)
+    page.key(right, SCORES_TOP - 0.16, entries)
+
+
+def _draw_slices(page: Sheet, measured: dict[str, Any], drawn: Slices, bottom: float) -> None:
+    axes = page.panel(left=LABEL_INCHES, top=SLICES_TOP, right=RIGHT, bottom=bottom)
+    incumbent = any(one["incumbent"] is not None for one in drawn)
+    entries = [
+        Entry(named(measured, "candidate"), PALE, "-", thickness=6),
+        Entry("its interval", COLOURS["candidate"], "-"),
+    ]
+    if incumbent:
+        entries.append(Entry(named(measured, "incumbent"), COLOURS["incumbent"], "none", "s"))
+    page.key(5.9, SLICES_TITLE, entries)
+    heights = range(len(drawn))
+    points = [one["interval"]["point"] for one in drawn]
+    lower, upper = ([one["interval"][end] for one in drawn] for end in ("lower", "upper"))
+    axes.barh(heights, [p - CHANCE for p in points], left=CHANCE, height=0.66, color=PALE)
+    axes.hlines(heights, lower, upper, color=COLOURS["candidate"], linewidth=1.5)
+    axes.plot(points, heights, color=COLOURS["candidate"], marker="o", linestyle="none")
+    for height, one in enumerate(drawn):
+        row = SLICES_TOP + (height + 0.5) * ROW + 0.04
+        label = page.fitted(f"{one['dimension']} {one['value']}", LABEL_INCHES - 0.18)
+        page.text(LABEL_INCHES - 0.06, row, label, ha="right")
+        if one["incumbent"] is None:
+            continue
+        axes.plot(one["incumbent"], height, color=COLOURS["incumbent"], marker="s")
+        gain = points[height] - one["incumbent"]
+        page.text(5.9, row, f"{gain:+.3f}", ha="right")
+    beside = [one["incumbent"] for one in drawn if one["incumbent"] is not None]
+    least, most = min([CHANCE, *lower, *beside]), max([CHANCE, *upper, *beside])
+    margin = (most - least) * 0.03
+    axes.set_xlim(least - margin * (least < CHANCE), most + margin)
+    axes.set_ylim(len(drawn) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.2f}")
+    axes.grid(axis="x")
+    axes.set_axisbelow(True)
+    if incumbent:
+        page.text(5.9, bottom + 0.16, "gain", ha="right", color=MUTED)
+
+
+def _alt(measured: dict[str, Any], drawn: Slices, left_out: int) -> str:
+    said = [
+        f"Scores of the {named(measured, name)}: {said_of(measured['models'][name]['scores'])}"
+        for name in COMPARED
+        if name in measured["models"]
+    ]
+    if drawn:
+        found = sorted(drawn, key=lambda one: float(one["interval"]["point"]))
+        ends = [
+            f"{word} {one['interval']['point']:.3f} in {one['dimension']} {one['value']}"
+            for word, one in (("lowest", found[0]), ("highest", found[-1]))
+        ]
+        said.append(f"ROC AUC of {len(drawn)} slices: {', '.join(ends)}")
+    if left_out:
+        said.append(f"{left_out} more slices are not drawn")
+    return ". ".join(said) + "."
