@@ -129,6 +129,14 @@ class Home:
                 f"has layout {layout}, but this version reads layout {LAYOUT_VERSION}.",
                 "install the version that made it, or point MLDEBT_HOME to a new directory",
             )
+        settings = self.dagster / "dagster.yaml"
+        needs_url = settings.is_file() and STORAGE_VARIABLE in settings.read_text(encoding="utf-8")
+        if needs_url and not os.environ.get(STORAGE_VARIABLE):
+            raise HomeError.of(
+                str(self.root),
+                f"keeps Dagster's storage in PostgreSQL, but {STORAGE_VARIABLE} is not set.",
+                "set it to the URL that the home was made with",
+            )
         self.require_writable()
         return self
 
