@@ -8,9 +8,7 @@ The daemon runs on the copy, which is thrown away, so the home itself stays as i
 from __future__ import annotations
 
 import io
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +17,7 @@ from PIL import Image
 from mldebt_assets.core.errors import MLDebtError
 from mldebt_assets.home import Home
 from mldebt_assets_tests.browser import CHROMIUM, NO_CHROMIUM, chromium, new_tab, place_of
-from mldebt_assets_tests.servers import ROOT, dagster_dev, wait_for_answer
-from mldebt_assets_tests.world import copy_of
+from mldebt_assets_tests.servers import serving_copy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,9 +28,8 @@ if TYPE_CHECKING:
 
 PIPELINE = "flight_delays"
 FOLDER = Path(__file__).parent / "pictures"
-START_SECONDS = 120
 # What is read in a column of a README, on a screen that draws two dots a pixel.
-PAGE_WIDTH = 1000
+PAGE_WIDTH = 1150
 SCALE = 2
 MARGIN = 16
 COLOURS = 128
@@ -47,13 +43,15 @@ def lineage(tab: Tab) -> FloatRect:
 def sensors(tab: Tab) -> FloatRect:
     """Open the list of sensors and schedules; return where it lies."""
     names = tab.open_automation()
-    return around([place_of(tab.row_of(name)) for name in names], 0)
+    tab.page.wait_for_load_state("networkidle")  # a switch is drawn as off until it is known
+    last = place_of(tab.row_of(names[-1]))
+    return top_of_page(last["y"] + last["height"])
 
 
 def failed_check(tab: Tab) -> FloatRect:
     """Open the check by which the gate refused the newest candidate; return where it says why."""
     tab.open_check(PIPELINE, "evaluation", "beats_incumbent")
-    return above(tab, "Plots")
+    return top_of_page(place_of(tab.page.get_by_text("Plots", exact=True).last)["y"])
 
 
 PICTURES: dict[str, Callable[[Tab], FloatRect]] = {
@@ -76,10 +74,9 @@ def around(places: Iterable[FloatRect], margin: float) -> FloatRect:
     }
 
 
-def above(tab: Tab, heading: str) -> FloatRect:
-    """Return the part of the page that lies above a heading."""
-    place = place_of(tab.page.get_by_text(heading, exact=True).last)
-    return {"x": 0, "y": 0, "width": PAGE_WIDTH, "height": place["y"] - MARGIN}
+def top_of_page(height: float) -> FloatRect:
+    """Return the part of the page down to a height."""
+    return {"x": 0, "y": 0, "width": PAGE_WIDTH, "height": height}
 
 
 def save(picture: bytes, path: Path) -> None:
@@ -91,19 +88,12 @@ def save(picture: bytes, path: Path) -> None:
 
 def take_all() -> None:
     """Take every picture anew."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = copy_of(Home.locate().require(), Path(folder))
-        os.environ.update(home.environment())
-        with (
-            dagster_dev(ROOT / "workspace.yaml", Path(folder) / "dagster.log") as port,
-            chromium() as browser,
-        ):
-            wait_for_answer(port, START_SECONDS)
-            for name, open_page in PICTURES.items():
-                with new_tab(browser, port, width=PAGE_WIDTH, scale=SCALE) as tab:
-                    frame = open_page(tab)
-                    save(tab.page.screenshot(clip=frame), FOLDER / f"{name}.png")
-                sys.stdout.write(f"docs/pictures/{name}.png\n")
+    with serving_copy(Home.locate().require()) as port, chromium() as browser:
+        for name, open_page in PICTURES.items():
+            with new_tab(browser, port, width=PAGE_WIDTH, scale=SCALE) as tab:
+                frame = open_page(tab)
+                save(tab.page.screenshot(clip=frame), FOLDER / f"{name}.png")
+            sys.stdout.write(f"docs/pictures/{name}.png\n")
 
 
 if __name__ == "__main__":

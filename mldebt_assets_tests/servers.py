@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -15,10 +16,15 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from mldebt_assets_tests.world import copy_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mldebt_assets.home import Home
+
 ROOT = Path(__file__).resolve().parent.parent
+START_SECONDS = 120
 PATIENCE_SECONDS = 20
 
 LOCATION = """
@@ -79,6 +85,19 @@ def dagster_dev(workspace: Path, log: Path) -> Iterator[int]:
         end(process)
 
 
+@contextlib.contextmanager
+def serving_copy(home: Home) -> Iterator[int]:
+    """Run `dagster dev` of this project on a copy of a home and give its port, once it answers.
+
+    The copy is deleted afterwards, with all that the daemon did to it.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(copy_of(home, Path(folder)).environment())
+        with dagster_dev(ROOT / "workspace.yaml", Path(folder) / "dagster.log") as port:
+            wait_for_answer(port)
+            yield port
+
+
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process and all that it started, politely first."""
     family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
@@ -100,13 +119,13 @@ def answers(port: int) -> bool:
         return False
 
 
-def wait_for_answer(port: int, seconds: float) -> None:
+def wait_for_answer(port: int) -> None:
     """Wait until the web UI answers.
 
-    Raises: TimeoutError if it does not within ``seconds``.
+    Raises: TimeoutError if it does not.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + START_SECONDS
     while not answers(port):
         if time.monotonic() > deadline:
-            raise TimeoutError(f"`dagster dev` did not answer on port {port} in {seconds} s")
+            raise TimeoutError(f"`dagster dev` did not answer on port {port} in {START_SECONDS} s")
         time.sleep(0.2)

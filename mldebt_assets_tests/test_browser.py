@@ -19,7 +19,6 @@ from mldebt_assets_tests.world import World
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
 REFUSED = "2020-06"
-START_SECONDS = 120
 CHAMPION_SECONDS = 3
 ROUNDS = 3
 
@@ -53,7 +52,7 @@ def port(world):
     """The port of `dagster dev` with the sample as its code location."""
     folder = world.landing.parent
     with dagster_dev(sample_workspace(folder, pause_seconds=15), folder / "dagster.log") as port:
-        wait_for_answer(port, START_SECONDS)
+        wait_for_answer(port)
         yield port
 
 
