@@ -10,30 +10,30 @@ from typing import TYPE_CHECKING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from mldebt_assets.core.errors import HomeError
+from mldebt_assets import pipelines
+from mldebt_assets.core.errors import HomeError, MLDebtError
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.home import project_root
-from mldebt_assets.pipelines import PIPELINES
 
 if TYPE_CHECKING:
     from mldebt_assets.home import Home
+    from mldebt_assets.pipeline import Pipeline
 
 LEAST_FREE_BYTES = 2 * 1024**3
 PYTHONS = ((3, 11), (3, 12))
 SHOWN = 5
+LIBRARIES = ("mldebt-assets", "dagster", "mlflow", "dvc", "great-expectations", "torch")
 LEAST_ANTLR = Version("4.10")
 
 
-def diagnose(home: Home) -> list[Verdict]:
-    """Return a verdict on everything that a working installation needs."""
-    return [
-        python_version(),
-        locked_packages(),
-        asset_selections(),
-        free_space(home),
-        complete_home(home),
-        *[landing_folder(pipeline.name) for pipeline in PIPELINES],
-    ]
+def diagnose(home: Home) -> dict[str, list[Verdict]]:
+    """Return a verdict on everything that a working installation needs, by what it belongs to."""
+    return {
+        "Machine": [python_version(), free_space(home)],
+        "Packages": [locked_packages(), libraries(), asset_selections()],
+        "Home": [complete_home(home)],
+        "Landing folders": [landing_folder(pipeline) for pipeline in pipelines.PIPELINES],
+    }
 
 
 def _finding(name: str, problem: str | None, fine: str) -> Verdict:
@@ -76,6 +76,12 @@ def locked_packages() -> Verdict:
     return _finding("packages", problem, "exactly those of requirements.lock")
 
 
+def libraries() -> Verdict:
+    """The versions of what does the general work, for whoever reads a report of a fault."""
+    found = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
+    return _finding("versions", None, ", ".join(found))
+
+
 def asset_selections() -> Verdict:
     """Dagster's asset selections work: dvc's hydra-core asks for an antlr that breaks them."""
     found = importlib.metadata.version("antlr4-python3-runtime")
@@ -107,15 +113,13 @@ def complete_home(home: Home) -> Verdict:
     return _finding("home", None, str(home.root))
 
 
-def landing_folder(name: str) -> Verdict:
+def landing_folder(pipeline: Pipeline) -> Verdict:
     """The pipeline's landing folder can be listed, and what lies there are batches."""
-    from mldebt_assets.core.errors import MLDebtError
-    from mldebt_assets.pipelines import find
     from mldebt_assets.sources.landing import survey
 
     try:
-        landing = survey(find(name).source, project_root())
+        landing = survey(pipeline.source, project_root())
     except MLDebtError as error:
-        return _finding(f"landing folder of {name}", str(error).replace("\n", " "), "")
+        return _finding(pipeline.name, str(error).replace("\n", " "), "")
     problem = "; ".join(file.problem for file in landing.refused).replace("\n", " ") or None
-    return _finding(f"landing folder of {name}", problem, f"{len(landing.arrivals)} batches")
+    return _finding(pipeline.name, problem, f"{len(landing.arrivals)} batches")

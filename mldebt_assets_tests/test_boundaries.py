@@ -31,7 +31,17 @@ LAYERS = (
         "plots",
     },
     {"assets"},
-    {"jobs", "schedules", "sensors", "reconcile", "lineage", "status", "story", "publishing"},
+    {
+        "jobs",
+        "schedules",
+        "sensors",
+        "reconcile",
+        "lineage",
+        "status",
+        "drifting",
+        "story",
+        "publishing",
+    },
     {"definitions", "replay", "diagnosis", "serving", "cli"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -1,33 +1,71 @@
-"""The command line: parse, call, print. One module a command group."""
+"""The command line: parse, call, print. One module a command, or a group of small ones."""
 
 import gc
 import logging
 import os
 import sys
 import warnings
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
-from mldebt_assets.cli import answers, main_job, setup
-from mldebt_assets.core.errors import CallError, MLDebtError, UnreachableError
+from mldebt_assets.cli import setup
+from mldebt_assets.cli.doctor import doctor
+from mldebt_assets.cli.drift import drift
+from mldebt_assets.cli.lineage import lineage
+from mldebt_assets.cli.main_job import replay
+from mldebt_assets.cli.opening import (
+    EXIT_NO,
+    EXIT_NO_ANSWER,
+    EXIT_WRONG_CALL,
+    say,
+)
+from mldebt_assets.cli.status import status
+from mldebt_assets.cli.ui import ui
+from mldebt_assets.core.errors import CallError, MLDebtError, UnlikePointersError
 from mldebt_assets.home import TELEMETRY_OFF
 
-EXIT_NO = 1
-EXIT_WRONG_CALL = 2
-EXIT_NO_ANSWER = 3
-EXIT_INTERRUPTED = 130
 ALLOCATIONS_A_COLLECTION = 50_000
 
 cli = typer.Typer(
     name="mldebt",
     help="Exact lineage, proved answers, drift that retrains, and a gate that decides.",
+    epilog=(
+        "Exit codes: 0 done; 1 the answer is no; 2 called wrongly; 3 cannot be answered; "
+        "130 interrupted."
+    ),
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (main_job, answers, setup):
-    group.add_commands(cli)
+for panel, commands in {
+    "The main job": (replay,),
+    "Questions": (status, lineage, drift, doctor),
+    "Around it": (setup.init, setup.fetch, setup.publish, ui),
+}.items():
+    for command in commands:
+        cli.command(rich_help_panel=panel)(command)
+
+
+def print_version(asked: bool) -> None:
+    """Print the installed version and end."""
+    if asked:
+        say(f"mldebt {version('mldebt-assets')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
 
 
 def app() -> None:
@@ -39,10 +77,6 @@ def app() -> None:
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)
     try:
         cli()
-    except SystemExit as ending:
-        if ending.code == EXIT_INTERRUPTED:
-            sys.stderr.write("Interrupted. Run the same command again: it goes on where it was.\n")
-        raise
     except MLDebtError as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(exit_code(problem))
@@ -51,10 +85,10 @@ def app() -> None:
 
 
 def exit_code(problem: MLDebtError) -> int:
-    """Return 2 for a wrong call, 3 where something cannot be reached, else 1."""
+    """Return 2 for a wrong call, 1 where a comparison says no, 3 where nothing can be answered."""
     if isinstance(problem, CallError):
         return EXIT_WRONG_CALL
-    return EXIT_NO_ANSWER if isinstance(problem, UnreachableError) else EXIT_NO
+    return EXIT_NO if isinstance(problem, UnlikePointersError) else EXIT_NO_ANSWER
 
 
 def quiet_libraries() -> None:

@@ -2,36 +2,43 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.text import Text
 
+from mldebt_assets import pipelines
+from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import (
-    AsJson,
-    PipelineName,
+    EXIT_INTERRUPTED,
+    EXIT_NO,
     opened,
     out,
     print_json,
     progress,
     say,
+    table,
 )
+from mldebt_assets.cli.pace import Pace
 from mldebt_assets.home import project_root
-from mldebt_assets.pipelines import find
 
 if TYPE_CHECKING:
-    from mldebt_assets.replay import Outcome, Progress
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.replay import Outcome
+    from mldebt_assets.replay import Progress as Step
     from mldebt_assets.story import Chapter
 
-Until = Annotated[str | None, typer.Option(help="The last batch to take in.", metavar="BATCH")]
+HEADINGS = ("batch", "rows", "scored by", "AUC", "drifted", "retrained", "gate")
+DOING = {"batch": "taking in, scoring", "retraining": "training a candidate"}
 
-
-def add_commands(cli: typer.Typer) -> None:
-    """Add this module's command to the command line."""
-    cli.command()(replay)
+Until = Annotated[
+    str | None,
+    typer.Option(help="The last batch to take in.", metavar="BATCH", autocompletion=complete_batch),
+]
 
 
 def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False) -> None:
@@ -39,53 +46,112 @@ def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False)
 
     Example: `mldebt replay flight_delays --until 2013-06`
     """
-    declared = find(pipeline)
+    declared = pipelines.find(pipeline)
+    try:
+        outcome = watched(declared, until)
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. Run the same command again: it goes on where it was.\n")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if as_json:
+        told = [chapter.as_dict() for chapter in outcome.chapters]
+        print_json({"pipeline": declared.name, "batches": told, "seconds": outcome.seconds})
+    else:
+        summarise(declared.name, outcome)
+    if outcome.failed:
+        raise typer.Exit(EXIT_NO)
+
+
+def watched(declared: Pipeline, until: str | None) -> Outcome:
+    """Replay a pipeline, showing on stderr how far it is."""
     with opened() as (platform, instance):
+        from mldebt_assets.assets.keys import batches
         from mldebt_assets.definitions import defs
         from mldebt_assets.replay import replay as run
         from mldebt_assets.sources import landing
 
         arrived = landing.survey(declared.source, project_root()).arrivals
-        total = sum(1 for a in arrived if until is None or a.batch <= until)
-        with Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=progress,
-            transient=True,
-        ) as bar:
-            task = bar.add_task(f"replaying {declared.name}", total=total)
-            outcome = run(
+        awaited = {a.batch for a in arrived if until is None or a.batch <= until}
+        known = set(instance.get_dynamic_partitions(batches(declared).name or ""))
+        with Progress(*bar(), console=progress, transient=True) as shown:
+            watch = Watch(shown, declared.name, awaited, settled=awaited & known)
+            return run(
                 declared,
                 platform,
                 instance,
                 defs.get_repository_def(),
                 until=until,
-                report=lambda step: show(bar, task, step),
+                report=watch.see,
             )
-    if as_json:
-        batches = [chapter.as_dict() for chapter in outcome.chapters]
-        print_json({"pipeline": declared.name, "batches": batches, "seconds": outcome.seconds})
-    else:
-        summarise(declared.name, outcome)
-    if outcome.failed:
-        raise typer.Exit(1)
 
 
-def show(bar: Bar, task: TaskID, step: Progress) -> None:
-    """Show one step of the replay: what runs now, and a line for each batch that is settled."""
-    if step.kind == "batch":
-        bar.update(task, description=f"{step.batch}  taking in, scoring, looking for drift")
-    elif step.kind == "retraining":
-        bar.update(task, description=f"{step.batch}  training a candidate")
-    elif step.chapter is not None:
-        bar.advance(task)
-        bar.console.print(line(step.chapter))
+class TimeSpent(ProgressColumn):
+    """The time since the start, and about how long it still takes."""
+
+    def render(self, task: Task) -> Text:
+        """Return both times, as far as they are known."""
+        pace: Pace = task.fields["pace"]
+        left = pace.remaining(int(task.remaining or 0))
+        spent = clock(task.elapsed or 0)
+        return Text(spent if left is None else f"{spent}, about {clock(left)} left")
+
+
+def bar() -> tuple[ProgressColumn, ...]:
+    """Return what one line of progress shows, in at most 80 columns."""
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=12),
+        MofNCompleteColumn(),
+        TimeSpent(),
+    )
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as people read it.
+
+    >>> clock(5.4), clock(61), clock(3_700)
+    ('0:05', '1:01', '1:01:40')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+@dataclass
+class Watch:
+    """Shows what a replay does now, and a line for each batch that is settled.
+
+    ``settled`` begins with the batches that had arrived before; one of them that is taken up
+    again, since it was interrupted or has other bytes, counts as open until it is settled.
+    """
+
+    shown: Progress
+    pipeline: str
+    awaited: set[str]
+    settled: set[str]
+    pace: Pace = field(default_factory=Pace)
+
+    def __post_init__(self) -> None:
+        self.task = self.shown.add_task(
+            f"replaying {self.pipeline}",
+            total=len(self.awaited),
+            completed=len(self.settled),
+            pace=self.pace,
+        )
+
+    def see(self, step: Step) -> None:
+        """Show one step of the replay."""
+        if step.chapter is None:
+            self.settled.discard(step.batch)
+            self.shown.update(self.task, description=f"{step.batch}  {DOING[step.kind]}")
+        else:
+            self.settled.add(step.batch)
+            self.pace.settle(trained=step.chapter.retrained)
+            self.shown.console.print(line(step.chapter), soft_wrap=True)
+        self.shown.update(self.task, completed=len(self.settled))
 
 
 def line(chapter: Chapter) -> str:
-    """Return what became of a batch, in one line of at most 80 columns."""
+    """Return what became of a batch, in one line of at most 80 columns for names up to 14 long."""
     if chapter.problem:
         return f"[red]{chapter.batch}  problem[/]  {escape(chapter.problem.splitlines()[0])}"
     auc = chapter.metrics.get("roc_auc")
@@ -106,30 +172,28 @@ def became(chapter: Chapter) -> str:
 def summarise(name: str, outcome: Outcome) -> None:
     """Print the year as a table, then what this replay did."""
     if not outcome.settled:
-        out.print(f"Nothing new: all {len(outcome.chapters)} batches of {name} are settled.")
-    table = Table(title=f"{name}: what became of each batch", title_justify="left", box=None)
-    for heading in ("batch", "rows", "scored by", "AUC", "drifted", "retrained", "gate"):
-        table.add_column(heading, justify="right" if heading in {"rows", "AUC"} else "left")
+        say(f"Nothing new: all {len(outcome.chapters)} batches of {name} are settled.")
+    year = table(HEADINGS, right=("rows", "AUC"), title=f"{name}: what became of each batch")
     for chapter in outcome.chapters:
         auc = chapter.metrics.get("roc_auc")
-        table.add_row(
+        year.add_row(
             chapter.batch,
             f"{chapter.rows:,}" if chapter.rows else "",
             f"v{chapter.scored_by}" if chapter.scored_by else "",
             f"{auc:.3f}" if auc is not None else "",
-            "yes" if chapter.drifted else "",
+            "[yellow]yes[/]" if chapter.drifted else "",
             "yes" if chapter.retrained else "",
             gate(chapter),
         )
-    out.print(table)
+    out.print(year)
     for chapter in outcome.chapters:
         if chapter.problem:
             say(f"{chapter.batch}: {chapter.problem}")
     served = [c.metrics["roc_auc"] for c in outcome.chapters if "roc_auc" in c.metrics]
     if served:
         mean = sum(served) / len(served)
-        out.print(f"Mean AUC of what was served, over {len(served)} batches: {mean:.4f}")
-    out.print(f"{len(outcome.settled)} batches settled in {outcome.seconds:.1f} s")
+        say(f"Mean AUC of what was served, over {len(served)} batches: {mean:.4f}")
+    say(f"{len(outcome.settled)} batches settled in {outcome.seconds:.1f} s")
 
 
 def gate(chapter: Chapter) -> str:

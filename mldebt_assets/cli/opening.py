@@ -6,25 +6,46 @@ import json
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-import typer
 from rich.console import Console
+from rich.table import Table
 
 from mldebt_assets.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import dagster as dg
 
     from mldebt_assets.resources import Platform
 
-PipelineName = Annotated[str, typer.Argument(help="The pipeline's name.", metavar="PIPELINE")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+EXIT_NO = 1
+EXIT_WRONG_CALL = 2
+EXIT_NO_ANSWER = 3
+EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
 
-out = Console(highlight=False)
-progress = Console(stderr=True, highlight=False)
+HASH_DIGITS = 12
+
+
+class Terminal(Console):
+    """A console for people: colour on a terminal alone, or as NO_COLOR and FORCE_COLOR say."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """End as other tools do where nobody reads on, as in ``mldebt status | head -1``."""
+        self.quiet = True
+        end_unread()
+
+
+def end_unread() -> NoReturn:
+    """End quietly, with the exit code that a shell gives to a program stopped by SIGPIPE."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise SystemExit(EXIT_UNREAD)
+
+
+out = Terminal(highlight=False)
+progress = Terminal(stderr=True, highlight=False)
 
 
 @contextmanager
@@ -48,6 +69,40 @@ def say(text: str) -> None:
     out.print(text, markup=False, soft_wrap=True)
 
 
+def short(digest: str) -> str:
+    """Return the first digits of a hash, as every page shows it; ``--json`` has the whole."""
+    return digest[:HASH_DIGITS]
+
+
+def table(headings: Sequence[str], *, right: Sequence[str] = (), title: str | None = None) -> Table:
+    """Return an empty table without lines; long words go on in the next line, none is cut."""
+    made = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        header_style="dim",
+        box=None,
+        pad_edge=False,
+    )
+    for heading in headings:
+        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    return made
+
+
+def facts(rows: Sequence[tuple[str, str]]) -> Table:
+    """Return a table of names and what they are, in two columns."""
+    made = Table(box=None, show_header=False, pad_edge=False)
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
 def print_json(document: Any) -> None:
     """Print one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+    try:
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, default=str) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        end_unread()

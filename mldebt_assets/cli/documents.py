@@ -1,0 +1,233 @@
+"""What ``--json`` prints: one type a command that answers. Other programs are written to these."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Batch(TypedDict):
+    """What became of one batch; ``metrics`` is how it was served before anyone learned from it."""
+
+    batch: str
+    rows: int | None
+    scored_by: int | None
+    metrics: dict[str, float]
+    drifted: bool
+    drift: str
+    retrained: bool
+    reason: str
+    promoted: bool
+    verdict: str
+    champion: int | None
+    problem: str | None
+
+
+class Replay(TypedDict):
+    """What a replay did, in ``seconds``, and the story of every batch."""
+
+    pipeline: str
+    seconds: float
+    batches: list[Batch]
+
+
+class Model(TypedDict):
+    """One registered version."""
+
+    version: int
+    weights_sha256: str
+    trained_at: str
+    mlflow_run_id: str
+    dagster_run_id: str
+
+
+class Artefact(TypedDict):
+    """What a stage made of a batch; ``rows`` is null where there are none to count."""
+
+    sha256: str
+    md5: str
+    rows: int | None
+
+
+class TrainedOn(TypedDict):
+    """One batch of a training set, as each stage made it."""
+
+    batch: str
+    raw: Artefact
+    validated: Artefact
+    features: Artefact
+
+
+class TrainingSet(TypedDict):
+    """The snapshot of data that a version was trained on."""
+
+    hash: str
+    rows: int
+    batches: list[TrainedOn]
+
+
+class Code(TypedDict):
+    """The program that trained it; null outside git."""
+
+    commit: str | None
+    dirty: bool | None
+    digest: str
+
+
+class Configuration(TypedDict):
+    """The digest of the pipeline's policies."""
+
+    digest: str
+
+
+class Environment(TypedDict, total=False):
+    """The facts on which the bits may depend, and their digest."""
+
+    digest: str
+    python: str
+    platform: str
+    machine: str
+    libc: str
+    torch: str
+    torch_build: str
+    cpu_capability: str
+    intra_op_threads: int
+    packages: str
+
+
+class Promotion(TypedDict):
+    """Who decided on the version, when and why."""
+
+    promoted: bool
+    effective_at: str
+    recorded_at: str
+    by: str
+    reason: str
+    asked_because: str
+    previous_version: int | None
+
+
+class Source(TypedDict):
+    """Where a batch came from."""
+
+    batch: str
+    uri: str
+    licence: str
+    consent: str
+
+
+class Lineage(TypedDict, total=False):
+    """What made a version; before the first champion ``model`` is null and the rest is left out."""
+
+    pipeline: str
+    model: Model | None
+    training_set: TrainingSet
+    code: Code
+    configuration: Configuration
+    environment: Environment
+    promotion: Promotion
+    sources: list[Source]
+
+
+class Champion(TypedDict):
+    """The version in production."""
+
+    version: int
+    weights_sha256: str
+    effective_at: str
+    reason: str
+
+
+class Question(TypedDict):
+    """An answer and what proves it; ``evidence`` and its age are null where nothing does."""
+
+    question: str
+    answer: str
+    evidence: dict[str, Any] | None
+    age_seconds: float | None
+
+
+class Questions(TypedDict):
+    """The four questions that a model's owner must be able to answer."""
+
+    reproducible: Question
+    input_change: Question
+    rollback: Question
+    personal_data: Question
+
+
+class Status(TypedDict):
+    """The champion and the four questions; without a pipeline's name, a list of these."""
+
+    pipeline: str
+    champion: Champion | None
+    questions: Questions
+
+
+class Verdict(TypedDict):
+    """One judged number beside its limit."""
+
+    name: str
+    passed: bool
+    measured: float | str | None
+    limit: float | str | None
+    unit: str
+    reason: str
+
+
+class Reference(TypedDict):
+    """The validated batches that a batch was held against, and whose reference they are."""
+
+    hash: str
+    version: int | None
+    batches: list[str]
+
+
+class ColumnDrift(TypedDict):
+    """How a column moved: ``distance`` (None where it cannot be compared) and its statistics."""
+
+    kind: str
+    distance: float | None
+    statistics: dict[str, float]
+    drifted: bool
+    reason: str
+
+
+class BatchDrift(TypedDict):
+    """One batch's drift report; before the first champion it judges nothing."""
+
+    batch: str
+    judged: bool
+    drifted: bool
+    reference: Reference | None
+    summary: str
+    verdicts: list[Verdict]
+    columns: dict[str, ColumnDrift]
+
+
+class Drift(TypedDict):
+    """How far the last batches lay from what their champions learned from, oldest first."""
+
+    pipeline: str
+    batches: list[BatchDrift]
+
+
+class Check(Verdict):
+    """One finding, and what it belongs to."""
+
+    group: str
+
+
+class Doctor(TypedDict):
+    """What was looked at on this machine."""
+
+    ok: bool
+    checks: list[Check]
+
+
+DOCUMENTS: dict[str, Any] = {
+    "replay": Replay,
+    "status": Status,
+    "lineage": Lineage,
+    "drift": Drift,
+    "doctor": Doctor,
+}

@@ -1,0 +1,81 @@
+"""``mldebt status``: the champion and the four questions."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.markup import escape
+
+from mldebt_assets import pipelines
+from mldebt_assets.cli.arguments import AsJson, OptionalPipelineName
+from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short
+
+LONGEST_ANSWER = 90
+AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
+
+
+def status(pipeline: OptionalPipelineName = None, as_json: AsJson = False) -> None:
+    """Show the champion and the four questions that its owner must be able to answer.
+
+    Example: `mldebt status flight_delays`
+    """
+    declared = pipelines.PIPELINES if pipeline is None else (pipelines.find(pipeline),)
+    from mldebt_assets.status import status_of
+
+    with opened() as (platform, instance):
+        answers = [status_of(instance, platform, each, datetime.now(UTC)) for each in declared]
+    if as_json:
+        print_json(answers if pipeline is None else answers[0])
+        return
+    if not answers:
+        say("There is no pipeline yet: add a file to mldebt_assets/pipelines/.")
+    for number, answer in enumerate(answers):
+        if number:
+            out.print()
+        show(answer)
+
+
+def show(answer: dict[str, Any]) -> None:
+    """Print one pipeline's champion and the four answers."""
+    name, champion = answer["pipeline"], answer["champion"]
+    if champion is None:
+        out.print(f"[bold]{name}[/]  no champion yet: mldebt replay {name}")
+    else:
+        out.print(
+            f"[bold]{name}[/]  champion: [green]v{champion['version']}[/] since "
+            f"{champion['effective_at'][:10]}, weights {short(champion['weights_sha256'])}"
+        )
+    rows = []
+    for question in answer["questions"].values():
+        known = escape(cut(question["answer"]))
+        if question["evidence"] is None:
+            known = f"[dim]{known}[/]"
+        else:
+            known += f" [dim]({age(question['age_seconds'])})[/]"
+        rows.append((question["question"], known))
+    out.print(facts(rows))
+    if any(cut(question["answer"]).endswith("…") for question in answer["questions"].values()):
+        out.print(f"[dim]In full: mldebt status {name} --json; mldebt drift {name} --last 1[/]")
+
+
+def cut(text: str) -> str:
+    """Return a text at most ``LONGEST_ANSWER`` long, cut between two words.
+
+    >>> cut("calm"), len(cut("temperature " * 20)), cut("temperature " * 20)[-13:]
+    ('calm', 84, 'temperature …')
+    """
+    if len(text) <= LONGEST_ANSWER:
+        return text
+    return text[: LONGEST_ANSWER - 1].rsplit(" ", 1)[0].rstrip(";,") + " …"
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was proved, in the largest unit that fits.
+
+    >>> age(30), age(60), age(7_300), age(200_000)
+    ('just now', '1 minute ago', '2 hours ago', '2 days ago')
+    """
+    for length, unit in AGES:
+        count = int(seconds // length)
+        if count:
+            return f"{count} {unit}{'s' * (count > 1)} ago"
+    return "just now"

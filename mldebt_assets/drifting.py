@@ -1,0 +1,90 @@
+"""How far the last batches lay from what their champions learned from, by the stored reports."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.snapshots import newest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import dagster as dg
+
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.promotions import Fact
+    from mldebt_assets.resources import Platform
+    from mldebt_assets.snapshots import Stored
+
+NO_REPORT = "no report: the batch was refused, or its run has not ended well"
+
+
+def drift_of(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, last: int
+) -> dict[str, Any]:
+    """Return what the drift reports say of the ``last`` batches that arrived, oldest first.
+
+    Raises: SnapshotError if a stored report is gone or damaged.
+    """
+    arrived = sorted(instance.get_dynamic_partitions(batches(pipeline).name or ""))[-last:]
+    versions = versions_by_reference(platform.record(pipeline.name).facts())
+    found = {batch: newest(instance, key(pipeline, "drift_report"), batch) for batch in arrived}
+    return {
+        "pipeline": pipeline.name,
+        "batches": [
+            {"batch": batch, **told(platform, pipeline, stored, versions)}
+            for batch, stored in found.items()
+        ],
+    }
+
+
+def versions_by_reference(facts: Iterable[Fact]) -> dict[str, int]:
+    """Return whose drift reference each hash is, by the promotions."""
+    return {
+        fact.body["reference"]["hash"]: fact.body["version"]
+        for fact in facts
+        if fact.kind == "intent"
+    }
+
+
+def told(
+    platform: Platform, pipeline: Pipeline, stored: Stored | None, versions: dict[str, int]
+) -> dict[str, Any]:
+    """Return what one batch's report says; one that judged nothing has no columns."""
+    if stored is None:
+        return unjudged(NO_REPORT)
+    report = platform.snapshots.load(stored.snapshot)
+    if not report["judged"]:
+        return unjudged(report["summary"])
+    read = stored.reads.get(f"reference:{pipeline.name}/validated", {})
+    return {
+        "judged": True,
+        "drifted": report["drifted"],
+        "reference": {
+            "hash": report["reference"],
+            "version": versions.get(report["reference"]),
+            "batches": sorted(read),
+        },
+        "summary": report["summary"],
+        "verdicts": report["verdicts"],
+        "columns": {
+            column["name"]: {
+                name: column[name]
+                for name in ("kind", "distance", "statistics", "drifted", "reason")
+            }
+            for column in report["columns"]
+        },
+    }
+
+
+def unjudged(summary: str) -> dict[str, Any]:
+    """Return the answer for a batch that nothing was held against."""
+    return {
+        "judged": False,
+        "drifted": False,
+        "reference": None,
+        "summary": summary,
+        "verdicts": [],
+        "columns": {},
+    }

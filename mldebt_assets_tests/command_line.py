@@ -1,0 +1,62 @@
+"""The command line as a test runs it: in this process, on an installation with the sample."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer
+
+from mldebt_assets import cli, definitions, pipelines
+from mldebt_assets_tests.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMANDS = typer.main.get_command(cli.cli).commands
+COLUMNS = 80
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """The one JSON document on stdout; anything else there is an error."""
+        return json.loads(self.out)
+
+
+def mldebt(*arguments: str) -> Said:
+    """Run the command line in this process, as the installed program would."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["mldebt", *arguments])
+        patch.setenv("COLUMNS", str(COLUMNS))
+        with pytest.raises(SystemExit) as ended:
+            cli.app()
+    return Said(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def installation(root: Path) -> Iterator[World]:
+    """Make an installation whose only pipeline is the sample, and point this process to it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
+            patch.setenv(name, "")  # so that it is put back at the end
+        made = World.make(root)
+        patch.setattr(pipelines, "PIPELINES", (made.pipeline,))
+        patch.setattr(definitions, "defs", made.definitions)
+        yield made
+        made.instance.dispose()
