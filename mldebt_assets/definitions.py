@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from mldebt_assets import assets, jobs, sensors
+from mldebt_assets import assets, jobs, schedules, sensors
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.pipelines import PIPELINES
 from mldebt_assets.resources import mlflow_run, platform, snapshot_io_manager
 
 
 def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
-    """Return every asset, check, job and sensor of these pipelines."""
+    """Return every asset, check, job, sensor and schedule of these pipelines."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -21,7 +21,11 @@ def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
                 asset for p in pipelines for stage in assets.STAGES for asset in stage.build(p)
             ],
             jobs=[job for p in pipelines for job in jobs.build(p)],
-            sensors=[sensor for p in pipelines for sensor in sensors.build(p)],
+            sensors=[
+                *(sensor for p in pipelines for sensor in sensors.build(p)),
+                sensors.build_dead_runs(pipelines),
+            ],
+            schedules=[schedule for p in pipelines for schedule in schedules.build(p)],
             resources={
                 "platform": platform,
                 "snapshots": snapshot_io_manager,

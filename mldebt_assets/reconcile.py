@@ -8,40 +8,108 @@ since every artefact that it names was stored and checked before the intent was 
 from __future__ import annotations
 
 import socket
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import psutil
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES, IN_PROGRESS_RUN_STATUSES
 
 from mldebt_assets.assets.champion import headline, promotion_value
-from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.core.fingerprint import canonical_json
 from mldebt_assets.promotions import Fact, open_intents
 from mldebt_assets.resources import PROCESS_TAG
 from mldebt_assets.snapshots import Reading, at_storage_id, newest, snapshot_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
 
+UNFINISHED = [*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED]
+NEEDING_A_PROCESS = [*ACTIVE_RUN_STATUSES, dg.DagsterRunStatus.NOT_STARTED]
+LONGEST_START = timedelta(minutes=5)
 
-def fail_dead_runs(instance: dg.DagsterInstance, platform: Platform) -> list[str]:
-    """Fail every run in progress whose process is gone; return the ids of those runs."""
-    unfinished = instance.get_runs(
-        dg.RunsFilter(statuses=[*IN_PROGRESS_RUN_STATUSES, dg.DagsterRunStatus.QUEUED])
+
+def clear_up(
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipelines: Sequence[Pipeline],
+    now: datetime,
+) -> str:
+    """End what a kill left open in any of these pipelines; return what was done, as a sentence."""
+    dead = fail_dead_runs(instance, platform, now)
+    done = [f"Failed {len(dead)} dead runs: {', '.join(dead)}."] if dead else []
+    for pipeline in pipelines:
+        if unfinished_run(instance, pipeline) is None:
+            finished = finish_promotions(instance, platform, pipeline)
+            done += [f"Finished the promotion of {pipeline.name} v{v}." for v in finished]
+    return " ".join(done) or "No run is dead, and no promotion stopped half-way."
+
+
+def reconciled(
+    instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform, now: datetime
+) -> str | None:
+    """End what a kill left half done; return the id of a run that has not ended, if any."""
+    fail_dead_runs(instance, platform, now)
+    busy = unfinished_run(instance, pipeline)
+    if busy is None:
+        finish_promotions(instance, platform, pipeline)
+    return busy
+
+
+def unfinished_run(instance: dg.DagsterInstance, pipeline: Pipeline) -> str | None:
+    """Return the id of a run of this pipeline that has not ended, if there is one."""
+    runs = instance.get_runs(
+        dg.RunsFilter(tags={PIPELINE_TAG: pipeline.name}, statuses=UNFINISHED), limit=1
     )
-    dead = [
-        run for run in unfinished if PROCESS_TAG in run.tags and not is_alive(run.tags[PROCESS_TAG])
-    ]
-    for run in dead:
-        instance.report_run_failed(
-            run, f"The process {run.tags[PROCESS_TAG]} of this run is gone: it was killed."
-        )
-    identities = {run.run_id for run in dead}
-    if identities:
-        platform.registry.end_dead_runs(identities)
-    return sorted(identities)
+    return runs[0].run_id if runs else None
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, platform: Platform, now: datetime) -> list[str]:
+    """Fail every run whose process is gone, or never came; return the ids of those runs.
+
+    One that waits in the queue needs no process. One that a person was cancelling is cancelled.
+    """
+    dead = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=NEEDING_A_PROCESS)):
+        why = death_of(instance, record, now)
+        run = instance.get_run_by_id(record.dagster_run.run_id)
+        if why is None or run is None or run.is_finished:
+            continue
+        if run.status == dg.DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, why)
+        else:
+            instance.report_run_failed(run, why)
+        dead.append(run.run_id)
+    if dead:
+        platform.registry.end_dead_runs(set(dead))
+    return sorted(dead)
+
+
+def death_of(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) -> str | None:
+    """Return why a run counts as dead, or None while its process lives or may yet come.
+
+    A run names its process before its first step. A process that comes after its run was failed
+    does nothing: Dagster starts no run that has ended. Other programs' runs never name theirs, so
+    once they have started they are left alone.
+    """
+    run = record.dagster_run
+    identity = run.tags.get(PROCESS_TAG)
+    parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    inherited = parent is not None and parent.tags.get(PROCESS_TAG) == identity
+    if identity is not None and not inherited:
+        gone = f"The process {identity} of this run is gone: it was killed."
+        return None if is_alive(identity) else gone
+    started = run.status not in {dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING}
+    silent = now - record.update_timestamp
+    if silent < LONGEST_START or (started and PIPELINE_TAG not in run.tags):
+        return None
+    minutes = silent.total_seconds() / 60
+    return f"No process has taken up this run for {minutes:.0f} minutes: its launcher was killed."
 
 
 def is_alive(identity: str) -> bool:

@@ -2,13 +2,15 @@
 
 A replay evaluates the very sensors that the daemon evaluates, and runs in this process what they
 ask for. What is done is derived from the event log and the promotion record, so that a replay
-interrupted anywhere goes on where it was.
+interrupted anywhere goes on where it was. Only the pauses after failures are left out: a person
+waits at the terminal.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
@@ -24,11 +26,13 @@ from mldebt_assets.assets.keys import (
     batches,
 )
 from mldebt_assets.core.errors import BusyError, UnknownBatchError
+from mldebt_assets.decisions import retraining_name
+from mldebt_assets.failures import FAILED, WATCHED_TAG
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.resources import PROCESS_TAG, process_identity
-from mldebt_assets.sensors import arrivals_name, retraining_name
+from mldebt_assets.sensors import arrivals_name
 from mldebt_assets.story import Chapter, chapter, chapters
 
 if TYPE_CHECKING:
@@ -85,7 +89,7 @@ def replay(
     try:
         with lock.acquire(timeout=0):
             refuse_beside_daemon(instance)
-            fail_dead_runs(instance, platform)
+            fail_dead_runs(instance, platform, datetime.now(UTC))
             finish_promotions(instance, platform, pipeline)
             ask_again(instance, pipeline)
             clockwork = Clockwork(pipeline, platform, instance, repository, report)
@@ -121,9 +125,7 @@ def refuse_beside_daemon(instance: dg.DagsterInstance) -> None:
 
 def ask_again(instance: dg.DagsterInstance, pipeline: Pipeline) -> None:
     """Let what failed before be attempted afresh: whoever starts a replay may have mended it."""
-    failed = dg.RunsFilter(
-        tags={PIPELINE_TAG: pipeline.name}, statuses=[dg.DagsterRunStatus.FAILURE]
-    )
+    failed = dg.RunsFilter(tags={PIPELINE_TAG: pipeline.name}, statuses=list(FAILED))
     for run in instance.get_runs(failed):
         if ASKED_AGAIN_TAG not in run.tags:
             instance.add_run_tags(run.run_id, {ASKED_AGAIN_TAG: "true"})
@@ -183,7 +185,7 @@ class Clockwork:
         Raises: KeyboardInterrupt if Ctrl-C came in the run, which Dagster records and swallows.
         """
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
-        tags = {**request.tags, "dagster/run_key": request.run_key or ""}
+        tags = {**request.tags, "dagster/run_key": request.run_key or "", WATCHED_TAG: "true"}
         result = self.repository.get_job(job_name).execute_in_process(
             instance=self.instance,
             partition_key=request.partition_key,

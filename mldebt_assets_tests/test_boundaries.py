@@ -31,17 +31,8 @@ LAYERS = (
         "plots",
     },
     {"assets"},
-    {
-        "jobs",
-        "schedules",
-        "sensors",
-        "reconcile",
-        "lineage",
-        "status",
-        "drifting",
-        "story",
-        "publishing",
-    },
+    {"jobs", "reconcile", "failures", "pending", "decisions", "arrivals", "weekly"},
+    {"schedules", "sensors", "lineage", "status", "drifting", "story", "publishing"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -30,7 +30,8 @@ TICKS = """
 import sys
 from pathlib import Path
 from mldebt_assets.replay import Clockwork
-from mldebt_assets.sensors import arrivals_name, retraining_name
+from mldebt_assets.decisions import retraining_name
+from mldebt_assets.sensors import arrivals_name
 from mldebt_assets_tests.world import World
 world = World.make(Path(sys.argv[1]))
 repository = world.definitions.get_repository_def()
@@ -137,4 +138,4 @@ def test_a_dropped_file_becomes_assets_and_its_drift_decides(world, port):
     assert [entry["batch"] for entry in answer["training_set"]["batches"]] == list(BATCHES[:3])
     assert "3 batches are there" in answer["promotion"]["asked_because"]
     sensors = {run.tags.get("dagster/sensor_name") for run in world.instance.get_runs(limit=2)}
-    assert sensors == {"parcels_arrivals", "parcels_retraining_on_drift"}
+    assert sensors == {"parcels_arrivals", "parcels_retraining_decisions"}

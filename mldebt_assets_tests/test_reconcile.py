@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -296,7 +297,7 @@ def test_a_dead_run_is_failed_and_a_living_one_is_left_alone(world, sleeper):
     sleeper.kill()
     sleeper.wait()
 
-    assert fail_dead_runs(world.instance, world.platform) == [gone.run_id]
+    assert fail_dead_runs(world.instance, world.platform, datetime.now(UTC)) == [gone.run_id]
 
     statuses = [world.instance.get_run_by_id(run.run_id).status for run in (gone, ours, waiting)]
     assert statuses == [
@@ -306,7 +307,7 @@ def test_a_dead_run_is_failed_and_a_living_one_is_left_alone(world, sleeper):
     ]
     assert status_of(world, tracked[gone.run_id]) == "KILLED"
     assert status_of(world, tracked[ours.run_id]) == "RUNNING"
-    assert fail_dead_runs(world.instance, world.platform) == []
+    assert fail_dead_runs(world.instance, world.platform, datetime.now(UTC)) == []
 
 
 def track(world, run):

@@ -82,13 +82,23 @@ class Drift:
 
 @dataclass(frozen=True, kw_only=True)
 class Retraining:
-    """When a candidate is trained: after the first batches, then on drift, outside the cool-down.
+    """When a candidate is trained, and on how much.
 
-    ``window`` is how many of the newest batches it learns from; None takes all history.
+    The first candidate comes with the ``first_batches``. Then three causes ask for one: drift,
+    a drop of the performance, and, if ``always``, every batch. Whichever asks, the data must
+    reach ``cool_down_days`` past the last training's, and the seven days before them must hold
+    fewer than ``trainings_a_week``; None sets no budget. Both are counted in the data's time. The
+    weekly schedule knows no cool-down, but the budget. ``window`` is how many of the newest
+    batches are learned from; None takes all history. A run that failed is tried again up to
+    ``attempts`` times in all, as its cause allows (:mod:`mldebt_assets.core.attempts`).
     """
 
     first_batches: int = 3
+    on_drift: bool = True
+    on_performance: bool = True
+    always: bool = False
     cool_down_days: float = 20.0
+    trainings_a_week: int | None = None
     window: int | None = None
     attempts: int = 3
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".parquet")
 UNFINISHED = (".tmp", ".part")
 VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
+UNMARKED = "unmarked"
 GONE = "was listed, and is gone."
 
 
@@ -40,6 +41,11 @@ class Arrival:
     def suffix(self) -> str:
         """What kind of file it is: ``.csv`` or ``.parquet``."""
         return PurePosixPath(self.uri).suffix
+
+    @property
+    def marked(self) -> bool:
+        """Whether the file system marks changes, so that an equal fingerprint means equal bytes."""
+        return not self.fingerprint.endswith(f":{UNMARKED}")
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,7 @@ def _unfinished(name: str) -> bool:
 
 
 def _fingerprint(info: dict[str, Any]) -> str:
-    mark = next((str(info[key]) for key in VERSION_KEYS if info.get(key)), "unmarked")
+    mark = next((str(info[key]) for key in VERSION_KEYS if info.get(key)), UNMARKED)
     return f"{info['size']}:{mark}"
 
 

@@ -1,0 +1,212 @@
+"""What has landed and is not taken in yet: asked for one by one by a sensor, all at once by night.
+
+Whether bytes were taken in is derived from the runs that did it. A run notes the mark of the file
+that it was asked for, so that a file that lies there unchanged is not read again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import dagster as dg
+
+from mldebt_assets.assets.keys import (
+    BATCH_TAG,
+    PIPELINE_TAG,
+    RAW_TAG,
+    REASON_TAG,
+    batches,
+    key,
+)
+from mldebt_assets.core.errors import BatchChangedError
+from mldebt_assets.core.fingerprint import sha256
+from mldebt_assets.decisions import retraining_has_its_turn
+from mldebt_assets.failures import CODE_TAG, after_failures
+from mldebt_assets.home import project_root
+from mldebt_assets.jobs import batch_job_name
+from mldebt_assets.provenance import code_digest
+from mldebt_assets.reconcile import reconciled
+from mldebt_assets.snapshots import as_stored
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.resources import Platform
+    from mldebt_assets.sources.landing import Arrival, Landing
+
+State = Literal["settled", "waits", "left alone", "wanted"]
+
+LANDED_TAG = "mldebt/landed"
+LANDINGS_A_BATCH = 100
+SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What is to be done about one landed file, and why.
+
+    ``settled``: its bytes were taken in or refused. ``waits``: it will be looked at again.
+    ``left alone``: until its bytes or the code change, or a person asks. ``wanted``: by a run.
+    """
+
+    state: State
+    reason: str
+    request: dg.RunRequest | None = None
+
+
+def next_arrival(
+    context: dg.SensorEvaluationContext, pipeline: Pipeline, platform: Platform, now: datetime
+) -> dg.SensorResult:
+    """Ask for the first file that is new or has changed, or say why nothing is asked for."""
+    from mldebt_assets.sources import landing
+
+    busy = reconciled(context.instance, pipeline, platform, now)
+    if busy is not None:
+        return dg.SensorResult(skip_reason=f"Run {busy} of this pipeline has not ended yet.")
+    if retraining_has_its_turn(context.instance, pipeline, platform, now):
+        return dg.SensorResult(skip_reason="The newest batch waits for the decision on retraining.")
+    folder = landing.survey(pipeline.source, project_root())
+    settled: dict[str, str] = json.loads(context.cursor or "{}")
+    unsettled = [a for a in folder.arrivals if settled.get(a.batch) != a.fingerprint]
+    refused = refusals(pipeline, platform)
+    seen: dict[str, Outlook] = {}
+    for arrival in unsettled:
+        outlook = look(context.instance, pipeline, arrival, refused, now)
+        if outlook.request is not None:
+            return dg.SensorResult(
+                run_requests=[outlook.request],
+                dynamic_partitions_requests=[batches(pipeline).build_add_request([arrival.batch])],
+                cursor=json.dumps(settled),
+            )
+        seen[arrival.batch] = outlook
+        if outlook.state == "settled":
+            settled[arrival.batch] = arrival.fingerprint
+        if outlook.state == "waits":
+            break  # Batches are taken in in their order.
+    return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=json.dumps(settled))
+
+
+def all_arrivals(
+    instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform, now: datetime
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask at once for every file that is new or has changed, in order; else say why for none.
+
+    The queue starts them one after another. So all are scored by the champion of that night, and
+    the decisions on retraining come when the last has ended.
+    """
+    from mldebt_assets.sources import landing
+
+    reconciled(instance, pipeline, platform, now)
+    folder = landing.survey(pipeline.source, project_root())
+    refused = refusals(pipeline, platform)
+    seen = {
+        arrival.batch: look(instance, pipeline, arrival, refused, now)
+        for arrival in folder.arrivals
+    }
+    requests = [outlook.request for outlook in seen.values() if outlook.request is not None]
+    if not requests:
+        return dg.SkipReason(nothing_asked(folder, seen))
+    instance.add_dynamic_partitions(
+        batches(pipeline).name or "", [request.partition_key or "" for request in requests]
+    )
+    return requests
+
+
+def nothing_asked(folder: Landing, seen: dict[str, Outlook]) -> str:
+    """Return why no run is asked for, in a sentence for each file that is not simply there."""
+    said = [f"Nothing new among {len(folder.arrivals)} batches."]
+    for state, told in (("waits", "Waiting"), ("left alone", "Left alone")):
+        of_state = [f"{batch}: {o.reason}." for batch, o in seen.items() if o.state == state]
+        said += [f"{told}: {one}" for one in of_state[:SHOWN]]
+        if len(of_state) > SHOWN:
+            said.append(f"{told}: {len(of_state) - SHOWN} more.")
+    return " ".join([*said, *(f"Left alone: {file.problem}" for file in folder.refused)])
+
+
+def look(
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    arrival: Arrival,
+    refused: Collection[str],
+    now: datetime,
+) -> Outlook:
+    """Return what is to be done about one landed file; ``refused`` are runs that refused theirs.
+
+    Bytes that were refused fail again, so they are not tried again; a run that failed for another
+    cause is, as the cause allows. Bytes that come back after others are taken in again: what lies
+    in the folder is what the newest snapshot holds.
+    """
+    from mldebt_assets.sources import landing
+
+    job, tags = batch_job_name(pipeline), {PIPELINE_TAG: pipeline.name, BATCH_TAG: arrival.batch}
+    latest = instance.get_runs(dg.RunsFilter(job_name=job, tags=tags), limit=1)
+    noted = latest[0].tags if latest and arrival.marked else {}
+    unchanged = noted.get(LANDED_TAG) == arrival.fingerprint
+    if unchanged and latest[0].is_success:
+        return Outlook(state="settled", reason="was taken in")
+    try:
+        digest = noted[RAW_TAG] if unchanged else sha256(landing.read(arrival))
+    except BatchChangedError as changing:
+        reason = str(changing).partition(".\nFix: ")[0]
+        return Outlook(state="waits", reason=reason)
+    tags = {**tags, RAW_TAG: digest}
+    others_until = others_taken_in_until(instance, pipeline, arrival.batch, digest)
+    every = instance.get_run_records(dg.RunsFilter(job_name=job, tags=tags))
+    records = [r for r in every if r.create_timestamp.timestamp() > others_until]
+    done = outlook_of(instance, pipeline, records, refused, now)
+    if done.state != "wanted":
+        return done
+    reason = "has changed" if others_until and not records else done.reason
+    tags = {**tags, LANDED_TAG: arrival.fingerprint, CODE_TAG: code_digest()}
+    request = dg.RunRequest(
+        run_key=f"{arrival.batch}:{digest}:{len(every) + 1}",
+        partition_key=arrival.batch,
+        tags={**tags, REASON_TAG: f"{arrival.batch} {reason}"},
+    )
+    return replace(done, reason=reason, request=request)
+
+
+def outlook_of(
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    records: Sequence[dg.RunRecord],
+    refused: Collection[str],
+    now: datetime,
+) -> Outlook:
+    """Return what is to be done about bytes that these runs were asked to take in, newest first."""
+    runs = [record.dagster_run for record in records]
+    if any(run.is_success for run in runs):
+        return Outlook(state="settled", reason="was taken in")
+    unfinished = [run.run_id for run in runs if not run.is_finished]
+    if unfinished:
+        return Outlook(state="waits", reason=f"run {unfinished[0][:8]} takes it in")
+    again = after_failures(instance, pipeline, records, now, refused)
+    if again is None:
+        return Outlook(state="wanted", reason="is new")
+    if again.answer != "never":
+        state: State = "wanted" if again.answer == "now" else "waits"
+        return Outlook(state=state, reason=again.reason)
+    state = "settled" if runs[0].run_id in refused else "left alone"
+    return Outlook(state=state, reason=again.reason)
+
+
+def refusals(pipeline: Pipeline, platform: Platform) -> set[str]:
+    """Return the ids of the runs that refused their batch."""
+    facts = platform.record(pipeline.name).facts()
+    return {fact.body["run_id"] for fact in facts if fact.kind == "batch_refused"}
+
+
+def others_taken_in_until(
+    instance: dg.DagsterInstance, pipeline: Pipeline, batch: str, digest: str
+) -> float:
+    """Return when other bytes of this batch were last taken in, in seconds since 1970, else 0."""
+    taken_in = instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=key(pipeline, "raw"), asset_partitions=[batch]),
+        limit=LANDINGS_A_BATCH,
+    ).records
+    others = [r.timestamp for r in taken_in if as_stored(r).snapshot.sha256 != digest]
+    return max(others, default=0.0)

@@ -1,0 +1,79 @@
+"""What goes by the clock, off until somebody switches it on: the nightly intake, a weekly training.
+
+The hours are those of ``MLDEBT_TIMEZONE``, an IANA name such as Europe/Vienna; UTC without it.
+Where clocks are put forward over 02:00 the tick comes at 03:00, and where they are put back it
+comes once.
+"""
+
+import os
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+
+from mldebt_assets.arrivals import all_arrivals
+from mldebt_assets.core.errors import DeclarationError
+from mldebt_assets.jobs import batch_job_name, retraining_job_name
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.sensors import platform
+from mldebt_assets.weekly import weekly_training
+
+NIGHTLY = "0 2 * * *"
+WEEKLY = "0 3 * * 0"
+TIMEZONE_VARIABLE = "MLDEBT_TIMEZONE"
+
+
+def nightly_name(pipeline: Pipeline) -> str:
+    """Return the name of the schedule that takes in what is new."""
+    return f"{pipeline.name}_nightly"
+
+
+def weekly_name(pipeline: Pipeline) -> str:
+    """Return the name of the schedule that retrains once a week."""
+    return f"{pipeline.name}_weekly_retraining"
+
+
+def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
+    """Return the pipeline's schedules."""
+
+    @dg.schedule(
+        name=nightly_name(pipeline),
+        job_name=batch_job_name(pipeline),
+        cron_schedule=NIGHTLY,
+        execution_timezone=timezone(pipeline),
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Take in every new or changed file of the landing folder, one run a batch.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        return all_arrivals(context.instance, pipeline, platform(), datetime.now(UTC))
+
+    @dg.schedule(
+        name=weekly_name(pipeline),
+        job_name=retraining_job_name(pipeline),
+        cron_schedule=WEEKLY,
+        execution_timezone=timezone(pipeline),
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Train a candidate on Sundays if anything is new, whatever drift says.",
+    )
+    def weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return weekly_training(
+            context.instance,
+            pipeline,
+            platform(),
+            scheduled=context.scheduled_execution_time,
+            now=datetime.now(UTC),
+        )
+
+    return [nightly, weekly]
+
+
+def timezone(pipeline: Pipeline) -> str:
+    """Return the time zone of the schedules; DeclarationError where the named one is unknown."""
+    name = os.environ.get(TIMEZONE_VARIABLE) or "UTC"
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError) as unknown:
+        problem = f"{TIMEZONE_VARIABLE} is {name!r}, which is no time zone."
+        fix = "use a name of the IANA database, for example Europe/Vienna."
+        raise DeclarationError.of(pipeline.name, problem, fix) from unknown
+    return name
