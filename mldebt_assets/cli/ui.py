@@ -22,6 +22,7 @@ MLFLOW_PORT = 5000
 PORTS_TRIED = 100
 MODULE = "mldebt_assets.definitions"
 LOCATION = "mldebt"
+SUPERSEDED = "ignore:Function `dev_command` is superseded"  # by `dg dev`, for development alone
 DAGSTER = "Dagster"
 MLFLOW = "MLflow"
 
@@ -55,6 +56,7 @@ def ui(
     )
     if chosen != port:
         say(f"Port {port} is taken; using {chosen}")
+    pages = {DAGSTER: page, MLFLOW: f"http://{HOST}:{mlflow_port}"}
     say(f"Dagster's web UI: {page}  (Ctrl-C stops it)")
     servers = [dagster_server(home, target, chosen)]
     if mlflow:
@@ -62,14 +64,19 @@ def ui(
     sys.stdout.flush()
 
     def answered(server: Server) -> None:
+        say(f"{server.name} answers: {pages[server.name]}")
+        sys.stdout.flush()
         if server.name == DAGSTER and open_page and can_open():
             webbrowser.open(page)
 
     ended = Supervisor(servers, answered).run()
     if ended is not None:
-        where = f"; its output is in {ended.log}" if ended.log else ""
-        progress.print(f"{ended.name} has ended by itself, so everything was stopped{where}.")
-        progress.print(f"Fix: mend what it says, or run `mldebt ui --no-{MLFLOW.lower()}`.")
+        said = f"in {ended.log}, or leave it out with --no-mlflow" if ended.log else "above"
+        progress.print(
+            f"{ended.name} has ended by itself, so everything was stopped.\n"
+            f"Fix: mend what it says {said}.",
+            soft_wrap=True,
+        )
         raise typer.Exit(EXIT_NO_ANSWER)
 
 
@@ -82,7 +89,9 @@ def workspace() -> tuple[Sequence[str], str]:
 def dagster_server(home: Home, target: Sequence[str], port: int) -> Server:
     """Return Dagster's web server with the daemon and the code server."""
     command = [program("dagster"), "dev", *target, "--host", HOST, "--port", str(port)]
-    return Server(DAGSTER, command, home.environment(), port, "/server_info")
+    quiet = filter(None, (os.environ.get("PYTHONWARNINGS"), SUPERSEDED))
+    environment = {**home.environment(), "PYTHONWARNINGS": ",".join(quiet)}
+    return Server(DAGSTER, command, environment, port, "/server_info")
 
 
 def mlflow_server(home: Home, port: int) -> list[Server]:

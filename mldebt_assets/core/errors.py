@@ -36,10 +36,16 @@ Classmethods named ``of`` turn facts into that message, so that every error surv
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    return f"say {near[0]!r}" if near else "use one of these names"
 
 
 class MLDebtError(Exception):
@@ -55,9 +61,10 @@ class UnknownPipelineError(CallError, LookupError):
 
     @classmethod
     def of(cls, name: str, known: Iterable[str]) -> Self:
+        names = sorted(known)
         return cls(
-            f"There is no pipeline called {name!r}; there are: {', '.join(sorted(known))}.\n"
-            "Fix: use one of these names, or add a file to mldebt_assets/pipelines/."
+            f"There is no pipeline called {name!r}; there are: {', '.join(names)}.\n"
+            f"Fix: {_nearest(name, names)}, or add a file to mldebt_assets/pipelines/."
         )
 
 
@@ -90,10 +97,11 @@ class UnknownBatchError(CallError, LookupError):
 
     @classmethod
     def of(cls, pipeline: str, batch: str, known: Iterable[str]) -> Self:
-        batches = ", ".join(sorted(known)) or "none yet"
+        batches = sorted(known)
         return cls(
-            f"{pipeline} has no batch called {batch!r}; there are: {batches}.\n"
-            "Fix: use one of these names, or put the file into the landing folder."
+            f"{pipeline} has no batch called {batch!r}; there are: "
+            f"{', '.join(batches) or 'none yet'}.\n"
+            f"Fix: {_nearest(batch, batches)}, or put the file into the landing folder."
         )
 
 
