@@ -21,8 +21,11 @@ from mldebt_assets.core.errors import HomeError, UnreachableError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mlflow import MlflowClient
+
 LAYOUT_VERSION = 1
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+MLFLOW_UI = "http://127.0.0.1:5000"
 STORAGE_VARIABLE = "MLDEBT_DAGSTER_STORAGE"
 
 TELEMETRY_OFF = {
@@ -90,6 +93,11 @@ class Home:
     def mlflow_uri(self) -> str:
         """MLflow's tracking database, as a SQLAlchemy URL."""
         return os.environ.get(TRACKING_VARIABLE) or f"sqlite:///{self.root}/mlflow/mlflow.db"
+
+    @property
+    def mlflow_ui(self) -> str:
+        """Where MLflow's pages are: the tracking server, else what ``mldebt ui`` starts."""
+        return self.mlflow_uri.rstrip("/") if self.mlflow_uri.startswith("http") else MLFLOW_UI
 
     @property
     def mlflow_artifacts(self) -> Path:
@@ -261,7 +269,14 @@ def _initialise_mlflow(home: Home, pipelines: Iterable[str]) -> None:
     logging.getLogger("mlflow").setLevel(logging.ERROR)  # importing MLflow sets it to INFO
     client = MlflowClient(home.mlflow_uri)
     for pipeline in pipelines:
-        if client.get_experiment_by_name(pipeline) is None:
-            client.create_experiment(
-                pipeline, artifact_location=(home.mlflow_artifacts / pipeline).as_uri()
-            )
+        require_experiment(home, client, pipeline)
+
+
+def require_experiment(home: Home, client: MlflowClient, pipeline: str) -> None:
+    """Make a pipeline's MLflow experiment, with its artefacts in the home, unless it is there.
+
+    Without a place of its own MLflow would put them into the current directory.
+    """
+    if client.get_experiment_by_name(pipeline) is None:
+        place = (home.mlflow_artifacts / pipeline).as_uri()
+        client.create_experiment(pipeline, artifact_location=place)

@@ -15,7 +15,8 @@ import dagster as dg
 import psutil
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES, IN_PROGRESS_RUN_STATUSES
 
-from mldebt_assets.assets.champion import headline, promotion_value
+from mldebt_assets.assets.champion import promotion_value
+from mldebt_assets.assets.champion_page import headline
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.core.fingerprint import canonical_json
 from mldebt_assets.promotions import Fact, open_intents
@@ -180,7 +181,7 @@ def materialize(
             asset,
             description="Finished at start: the run that promoted it was killed.",
             metadata={
-                **headline(pipeline, intent),
+                **headline(instance, platform, pipeline, intent),
                 **snapshot_metadata(snapshot),
                 **reading.metadata(),
             },

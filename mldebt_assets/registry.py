@@ -75,6 +75,11 @@ class Registry:
         )
         return _as_version(created)
 
+    def run_url(self, run_id: str) -> str:
+        """Return the page of a run in MLflow's web UI."""
+        experiment = self.client.get_run(run_id).info.experiment_id
+        return f"{self._home.mlflow_ui}/#/experiments/{experiment}/runs/{run_id}"
+
     def log_file(self, run_id: str, path: str, data: bytes) -> None:
         """Keep bytes with a run, under ``path`` among its artefacts."""
         folder, _, name = path.rpartition("/")

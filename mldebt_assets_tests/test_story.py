@@ -355,6 +355,7 @@ def test_what_is_read_by_hash_alone_is_named_with_its_part(world, told):
     }
     assert parts == {
         ("drift_report", "reference"),
+        ("drift_report", "trend"),
         ("evaluation", "forward"),
         ("evaluation", "incumbent"),
         ("performance", "history"),

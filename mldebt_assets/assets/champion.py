@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from mldebt_assets.assets.champion_page import headline
 from mldebt_assets.assets.keys import REASON_TAG, RETRAINING_TAG, common, key
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.fingerprint import digest
@@ -59,9 +60,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         decision["onnx"] = snapshot_metadata(onnx)
         intent = record.append("intent", decision, effective_at=when)
         platform.registry.set_champion(pipeline.name, decision["version"])
-        yield dg.Output(
-            promotion_value(intent), metadata={**headline(pipeline, intent), **reading.metadata()}
-        )
+        facts = headline(context.instance, platform, pipeline, intent)
+        yield dg.Output(promotion_value(intent), metadata={**facts, **reading.metadata()})
         record.append("done", {"intent": intent.sequence}, effective_at=when)
 
     return [champion]
@@ -153,17 +153,3 @@ def export(
 def promotion_value(intent: Fact) -> dict[str, Any]:
     """Return the promotion as the champion's artefact stores it."""
     return {"sequence": intent.sequence, "hash": intent.hash, **intent.body}
-
-
-def headline(pipeline: Pipeline, intent: Fact) -> dict[str, Any]:
-    """Return what a person wants to read first on the champion's page."""
-    decision = intent.body
-    return {
-        "version": decision["version"],
-        "weights_sha256": decision["weights_sha256"],
-        "training_set": decision["training_set"]["sha256"],
-        "replaced version": decision["previous_version"] or "none",
-        "reason": decision["reason"],
-        "prove it": dg.MetadataValue.md(f"`mldebt lineage {pipeline.name}`"),
-        "decided at": intent.recorded_at.isoformat(timespec="seconds"),
-    }

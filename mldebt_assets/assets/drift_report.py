@@ -12,7 +12,7 @@ from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import READ_PREFIX, Reading
+from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest, read_metadata
 
 CHECK = "no_drift"
 
@@ -36,6 +36,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
         validated = reading.take(key(pipeline, "validated"), context.partition_key)
         predictions = reading.take(key(pipeline, "predictions"), context.partition_key)
+        before = reports_before(context.instance, pipeline, context.partition_key)
 
         def make() -> Iterator[Made]:
             report = {
@@ -48,12 +49,26 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 severity=dg.AssetCheckSeverity.WARN,
                 details=tables_of(report),
             )
-            facts = {**headline(report), **tables_of(report)}
-            yield dg.Output(report, metadata={**facts, **read_of_reference(pipeline, scorer)})
+            trend = {str(one.batch): platform.snapshots.load(one.snapshot) for one in before}
+            trend[context.partition_key] = report
+            facts = {**headline(report), **picture_of(pipeline, trend), **tables_of(report)}
+            reads = read_of_reference(pipeline, scorer) | read_metadata(before, part="trend")
+            yield dg.Output(report, metadata={**facts, **reads})
 
-        yield from once(context, pipeline, reading, make)
+        trend = {str(one.batch): one.snapshot.sha256 for one in before}
+        yield from once(context, pipeline, reading, make, trend=trend)
 
     return [drift_report]
+
+
+def reports_before(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str) -> list[Stored]:
+    """Return the newest report on each batch that arrived before this one, the last that fit."""
+    from mldebt_assets.plots.drift import SHOWN_BATCHES
+
+    arrived = list(instance.get_dynamic_partitions(batches(pipeline).name or ""))
+    earlier = arrived[: arrived.index(batch)][-SHOWN_BATCHES + 1 :]
+    found = [newest(instance, key(pipeline, "drift_report"), one) for one in earlier]
+    return [one for one in found if one is not None]
 
 
 def compare(
@@ -84,6 +99,20 @@ def compare(
         limits=pipeline.drift,
     )
     return {"judged": True, "reference": reference["hash"], **report.as_dict()}
+
+
+def picture_of(pipeline: Pipeline, trend: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the picture of these reports, by batch, as metadata; none before the first verdict."""
+    from mldebt_assets.plots import drift_figure
+
+    if not any(report["judged"] for report in trend.values()):
+        return {}
+    picture = drift_figure(
+        list(trend.items()),
+        distance_limit=pipeline.drift.distance,
+        correlation_limit=pipeline.drift.correlation,
+    )
+    return {"drift over the batches": dg.MetadataValue.md(picture.markdown)}
 
 
 def summary_of(predictions: pd.DataFrame) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mldebt_assets.assets.evaluation_page import drawn, page
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.model import training_rows
 from mldebt_assets.assets.predictions import load_model, read_of_model
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from mldebt_assets.core.intervals import Interval
     from mldebt_assets.core.training import FittedModel
     from mldebt_assets.plots import Picture
-
-CURVES = "curves and money"
-SHOWN = ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error", "cost_per_row")
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -79,13 +77,17 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             measured["incumbent"] = named(champion)
             for verdict in verdicts:
                 yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
-            pictures = pictures_of(measured)
-            log_to_mlflow(platform, str(model.metadata["mlflow_run_id"]), measured, pictures)
+            pictures = drawn(measured)
+            run_id = str(model.metadata["mlflow_run_id"])
+            log_to_mlflow(platform, run_id, measured, pictures)
             compared_with = read_of_model(pipeline, "incumbent", pinned(champion))
             served = read_metadata(read, part="forward")
-            shown = {n: dg.MetadataValue.md(one.markdown) for n, one in pictures.items()}
-            facts = {**headline(measured), **shown, **compared_with, **served}
-            yield dg.Output(measured, metadata=facts)
+            facts = {
+                **page(measured, pictures),
+                "MLflow run": dg.MetadataValue.url(platform.registry.run_url(run_id)),
+                "code_commit": model.metadata["code_commit"],
+            }
+            yield dg.Output(measured, metadata={**facts, **compared_with, **served})
 
         yield from once(
             context, pipeline, reading, make, incumbent=named(champion), forward=forward
@@ -267,15 +269,6 @@ def slices(pipeline: Pipeline, match: "Contest", threshold: float) -> list[dict[
     ]
 
 
-def pictures_of(measured: dict[str, Any]) -> dict[str, "Picture"]:
-    """Return an evaluation's pictures by their names; none where nothing could be measured."""
-    from mldebt_assets.plots import evaluation_figure, slices_figure
-
-    if not measured["models"]:
-        return {}
-    return {CURVES: evaluation_figure(measured), "scores and slices": slices_figure(measured)}
-
-
 def log_to_mlflow(
     platform: Platform, run_id: str, measured: dict[str, Any], pictures: dict[str, "Picture"]
 ) -> None:
@@ -292,22 +285,3 @@ def log_to_mlflow(
         path = f"plots/{name.replace(' ', '_')}.png"
         platform.registry.log_file(run_id, path, picture.png)
     client.set_tag(run_id, "gate", "passed" if measured["promote"] else "refused")
-
-
-def headline(measured: dict[str, Any]) -> dict[str, Any]:
-    """Return what a person wants to see first: the verdict, then the models side by side."""
-    metrics = {name: model["metrics"] for name, model in measured["models"].items()}
-    if not metrics:
-        return {"promote": measured["promote"], "reason": measured["reason"]}
-    records = [
-        dg.TableRecord({"metric": name, **{m: round(v[name], 5) for m, v in metrics.items()}})
-        for name in metrics["candidate"]
-    ]
-    columns = [dg.TableColumn(name) for name in ("metric", *metrics)]
-    facts = {f"candidate {n}": v for n, v in metrics["candidate"].items() if n in SHOWN}
-    return {
-        "promote": measured["promote"],
-        "reason": measured["reason"],
-        "models": dg.MetadataValue.table(records, dg.TableSchema(columns)),
-        **facts,
-    }

@@ -55,7 +55,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 features = training_features(context.instance, pipeline, manifest)
                 table = reading.load_together(features)
                 value, made = train(pipeline, platform, mlflow, table, facts)
-        metadata = {**facts, **made, **reading.metadata()}
+        link = dg.MetadataValue.url(platform.registry.run_url(made["mlflow_run_id"]))
+        metadata = {**facts, **made, "MLflow run": link, **reading.metadata()}
         return dg.MaterializeResult(value=value, metadata=metadata)
 
     return [model]

@@ -39,7 +39,7 @@ CELLS = (
     ("true_negatives", None, 1, 1),
 )
 CELL_HEIGHT = 0.62
-MONEY_SHADES = (PAPER, "#EFF1F3", HEAT[2], HEAT[3])
+MONEY_SHADES = (PAPER, HEAT[0], HEAT[2], HEAT[3])
 DEAR = (0.0, 0.001, 0.2, 0.6)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 import io
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
 
 WIDTH_INCHES = 6.0
 DOTS_PER_INCH = 120
-PALETTE_STEPS = 6
+PALETTE_STEPS = 4
 KEY_INCHES = 0.26
+NAME_INCHES, NAME_APART = 0.95, 0.1
 MANY, MILLION = 10_000, 1_000_000
 
 PAPER = "#FBFBF9"
@@ -44,12 +46,13 @@ PALE = "#A9CDE3"
 
 # Source: Okabe and Ito, Color Universal Design, 2008; the baseline is a grey, dark enough to see.
 COLOURS = {"candidate": "#0072B2", "incumbent": "#D55E00", "baseline": "#6F6F6F"}
+DOTS = (0, (2, 2))
 LINES = {"candidate": "-", "incumbent": (0, (5, 1.5)), "baseline": (0, (1, 1.2))}
 MARKERS = {"candidate": "o", "incumbent": "s", "baseline": "^"}
 
 # How many times its limit: calm greys below 1, then darker with each step. Source of the four
 # darker ones: ColorBrewer's OrRd, which lightness alone orders.
-HEAT = ("#EFF1F3", "#D3D8DD", "#FDD49E", "#FC8D59", "#D7301F", "#7F0000")
+HEAT = ("#E8EBEE", "#CCD2D8", "#FDD49E", "#FC8D59", "#D7301F", "#7F0000")
 HEAT_FROM = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 LOOK: Any = {
@@ -184,13 +187,23 @@ class Sheet:
             self.text(left + KEY_INCHES + 0.06, top, entry.text)
             left += step
 
+    def name_places(
+        self, axes: Axes, names: Sequence[str], inches: float, *, offset: float = 0.0
+    ) -> None:
+        """Write names below the axes, one every ``inches``, the last and all that do not touch."""
+        cut = [self.fitted(name, NAME_INCHES) for name in names]
+        least = max((self.width_of(name) for name in cut), default=0.0) + NAME_APART
+        step = max(math.ceil(least / inches), 1)
+        shown = range(len(cut) - 1, -1, -step)
+        axes.set_xticks([place + offset for place in shown], [cut[place] for place in shown])
+
     def picture(self, alt: str) -> Picture:
         """Draw everything, once, and return it in few bytes."""
         self._canvas.draw()
         size = self._canvas.get_width_height()
         drawn = Image.frombuffer("RGBA", size, self._canvas.buffer_rgba()).convert("RGB")
         png = io.BytesIO()
-        drawn.quantize(palette=_palette(), dither=Image.Dither.NONE).save(png, "PNG")
+        drawn.quantize(palette=_palette(), dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
         return Picture(png.getvalue(), alt)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from mldebt_assets.plots.look import (
     COLOURS,
+    DOTS,
     INK,
     LINES,
     MARKERS,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     History = Sequence[dict[str, Any]]
 
 SHOWN_BATCHES = 36
-NAME_INCHES = 0.95
 LEFT, RIGHT = 0.52, 5.9
 HEADER, BETWEEN, FOOTER = 0.5, 0.42, 0.26
 AUC_INCHES, BASE_INCHES, MONEY_INCHES = 1.5, 0.62, 0.95
@@ -58,13 +58,14 @@ def performance_figure(history: History, currency: str | None = None) -> Picture
             panels.append(_money_panel(page, history, top, currency))
         for panel in panels:
             for place, _ in promotions_in(history):
-                panel.axvline(place - 0.5, color=INK, linewidth=0.8, linestyle=(0, (2, 2)))
+                panel.axvline(place - 0.5, color=INK, linewidth=0.8, linestyle=DOTS)
             panel.set_xlim(-0.5, max(len(history), 1) - 0.5)
             panel.grid(axis="y")
             panel.set_axisbelow(True)
             panel.locator_params(axis="y", nbins=4)
             panel.set_xticks([])
-        name_batches(page, panels[-1], [batch["batch"] for batch in history])
+        unit = (RIGHT - LEFT) / max(len(history), 1)
+        page.name_places(panels[-1], [batch["batch"] for batch in history], unit)
         return page.picture(_alt(history, currency))
 
 
@@ -84,15 +85,6 @@ def column(history: History, name: str) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
 
 
-def name_batches(page: Sheet, axes: Axes, names: Sequence[str]) -> None:
-    """Write as many names of batches below the axes as stand there without touching."""
-    width = (RIGHT - LEFT) / max(len(names), 1)
-    names = [page.fitted(name, NAME_INCHES) for name in names]
-    longest = max((page.width_of(name) for name in names), default=0.0)
-    shown = spaced([place * width for place in range(len(names))], longest + 0.1)
-    axes.set_xticks(shown, [names[place] for place in shown])
-
-
 def _auc_panel(page: Sheet, history: History, left_out: int) -> Axes:
     axes = page.panel(left=LEFT, top=HEADER, right=RIGHT, bottom=HEADER + AUC_INCHES)
     across = np.arange(len(history))
@@ -107,7 +99,7 @@ def _auc_panel(page: Sheet, history: History, left_out: int) -> Axes:
         entries.append(Entry("its interval", PALE, "-", thickness=4))
     marks = promotions_in(history)
     if marks:
-        entries.append(Entry("promotion", INK, (0, (2, 2)), thickness=0.8))
+        entries.append(Entry("promotion", INK, DOTS, thickness=0.8))
     page.key(RIGHT, 0.18, entries)
     axes.plot(across, values, color=COLOURS["candidate"], marker="o")
     _frame(axes, [values, lower, upper], least_margin=0.01)

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from mldebt_assets.core.evaluation import score_histogram
-from mldebt_assets.plots.look import COLOURS, INK, MUTED, SHADE, Entry, sheet, short
+from mldebt_assets.plots.look import COLOURS, DOTS, INK, MUTED, SHADE, Entry, sheet, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,6 @@ KINDS = (
     ("positive", "label 1", None),
 )
 FILLED = "negative"
-DOTS = (0, (2, 2))
 LEFT, RIGHT, TOP, BOTTOM, HEIGHT = 0.52, 5.9, 0.5, 2.1, 2.5
 
 

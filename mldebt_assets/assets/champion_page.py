@@ -1,0 +1,100 @@
+"""What a person finds on the page of ``p/champion``: what is in production, and why."""
+
+from typing import Any
+
+import dagster as dg
+
+from mldebt_assets.assets.evaluation_page import CURVES
+from mldebt_assets.assets.keys import key
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import Fact
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import at_storage_id
+
+SHOWN_DIGITS = 12
+LONGEST_REASON = 240
+IN_PRODUCTION = """\
+**v{version}** since {since} of the data's time, promoted {decided} by the {by}
+
+- **Learned from** training set `{training_set}`: {rows:,} rows, {count} batches, {first} to {last}
+- **Won because** {reason}
+- **Asked for by** {asked_because}
+- **Replaced** {previous}
+- **Proved by** `mldebt lineage {pipeline} --version {version}`
+"""
+
+
+def headline(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, intent: Fact
+) -> dict[str, Any]:
+    """Return what a person wants to read first on the champion's page.
+
+    Dagster shows Markdown of less than 1000 characters on the page itself, and longer one at a
+    click: the words are kept below that, and the picture is the evaluation's own.
+    """
+    decision = intent.body
+    evaluated, model, training_set = (
+        at_storage_id(instance, key(pipeline, stage), decision[stage]["storage_id"])
+        for stage in ("evaluation", "model", "training_set")
+    )
+    manifest = platform.snapshots.load(training_set.snapshot)
+    run_url = platform.registry.run_url(str(model.metadata["mlflow_run_id"]))
+    seen = {CURVES: evaluated.described[CURVES]} if CURVES in evaluated.described else {}
+    return {
+        "in production": dg.MetadataValue.md(in_production(pipeline, intent, manifest)),
+        **seen,
+        "trained on": trained_on(manifest),
+        "version": decision["version"],
+        "weights_sha256": decision["weights_sha256"],
+        "training_set": decision["training_set"]["sha256"],
+        "replaced version": decision["previous_version"] or "none",
+        "reason": decision["reason"],
+        "decided at": intent.recorded_at.isoformat(timespec="seconds"),
+        "MLflow run": dg.MetadataValue.url(run_url),
+        "code_commit": model.metadata["code_commit"],
+    }
+
+
+def in_production(pipeline: Pipeline, intent: Fact, manifest: dict[str, Any]) -> str:
+    """Return in Markdown which snapshot made the champion, why it won, and how to prove it."""
+    decision, batches = intent.body, manifest["batches"]
+    previous = decision["previous_version"]
+    return IN_PRODUCTION.format(
+        pipeline=pipeline.name,
+        version=decision["version"],
+        since=f"{intent.effective_at:%Y-%m-%d}",
+        decided=f"{intent.recorded_at:%Y-%m-%d %H:%M} UTC",
+        by=decision["by"],
+        training_set=decision["training_set"]["sha256"][:SHOWN_DIGITS],
+        rows=manifest["rows"],
+        count=len(batches),
+        first=batches[0]["batch"],
+        last=batches[-1]["batch"],
+        reason=cut(decision["reason"]),
+        asked_because=cut(decision["asked_because"]),
+        previous="nothing: it is the first" if previous is None else f"v{previous}",
+    )
+
+
+def cut(text: str) -> str:
+    """Return a reason, cut at a word where it is long."""
+    if len(text) <= LONGEST_REASON:
+        return text
+    return text[:LONGEST_REASON].rsplit(" ", 1)[0] + " …"
+
+
+def trained_on(manifest: dict[str, Any]) -> dg.TableMetadataValue:
+    """Return the batches of a training set, each with the hash of its raw bytes and its rows."""
+    records = [
+        dg.TableRecord(
+            {
+                "batch": entry["batch"],
+                "raw": entry["raw"]["sha256"][:SHOWN_DIGITS],
+                "features": entry["features"]["sha256"][:SHOWN_DIGITS],
+                "rows": entry["features"]["rows"],
+            }
+        )
+        for entry in manifest["batches"]
+    ]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in records[0].data])
+    return dg.MetadataValue.table(records, schema)
