@@ -9,7 +9,7 @@ from typing import Any, cast
 import dagster as dg
 import psutil
 
-from mldebt_assets.home import TRACKING_VARIABLE, Home
+from mldebt_assets.home import TRACKING_VARIABLE, Home, require_experiment
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
 from mldebt_assets.snapshots import SnapshotIOManager
@@ -73,10 +73,14 @@ def mlflow_run(context: dg.InitResourceContext) -> Iterator[Any]:
     from dagster_mlflow import mlflow_tracking
 
     job_tags = context.run.tags if context.run else {}
+    experiment = job_tags.get("mldebt/pipeline", "mldebt")
+    opened: Platform = context.resources.platform
     mlflow.end_run()
+    # The pipeline may have been declared after the home was made.
+    require_experiment(opened.home, opened.registry.client, experiment)
     configuration = {
-        "experiment_name": job_tags.get("mldebt/pipeline", "mldebt"),
-        "mlflow_tracking_uri": context.resources.platform.home.mlflow_uri,
+        "experiment_name": experiment,
+        "mlflow_tracking_uri": opened.home.mlflow_uri,
         "env": {},
         "extra_tags": {},
     }

@@ -19,7 +19,8 @@ from mldebt_assets.home import LAYOUT_VERSION, TELEMETRY_OFF, Home, initialise
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
 from mldebt_assets.store import SnapshotStore
-from mldebt_assets_tests.world import copy_of
+from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.world import World, copy_of
 
 PLACE = {"folder": "parcels/raw/2020-01", "name": "2020-01.csv"}
 
@@ -252,3 +253,19 @@ def test_a_second_process_waits_for_the_first_and_makes_nothing(home):
             made.result(timeout=0.5)
         home.marker.write_text(written)
     assert made.result() is False
+
+
+def test_a_pipeline_that_came_after_the_home_keeps_its_artefacts_there(tmp_path, monkeypatch):
+    """MLflow would put them into whatever directory the command was called in."""
+    for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
+        monkeypatch.setenv(name, "")  # so that it is put back at the end
+    monkeypatch.chdir(tmp_path)
+    initialise(Home(tmp_path / "home"), [])
+    world = World.make(tmp_path)
+    world.land(*BATCHES[:3])
+    world.replay()
+    (version,) = world.platform.registry.versions("parcels")
+    run = world.platform.registry.client.get_run(version.run_id)
+    assert run.info.artifact_uri.startswith((world.home.mlflow_artifacts / "parcels").as_uri())
+    assert not (tmp_path / "mlruns").exists()
+    world.instance.dispose()
