@@ -90,6 +90,22 @@ def newest(
     return as_stored(records[0]) if records else None
 
 
+def newest_of_each(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, batches: Sequence[str]
+) -> dict[str, Stored]:
+    """Return the newest materialization of each of these batches that has one, by its batch.
+
+    Two queries, however many batches there are.
+    """
+    if not batches:
+        return {}
+    found = instance.get_latest_storage_id_by_partition(
+        asset, dg.DagsterEventType.ASSET_MATERIALIZATION, set(batches)
+    )
+    stored = at_storage_ids(instance, asset, list(found.values()))
+    return {batch: stored[found[batch]] for batch in batches if batch in found}
+
+
 def as_stored(record: dg.EventLogRecord) -> Stored:
     """Return what a materialization's event says of the snapshot that it stored."""
     event = record.asset_materialization

@@ -20,7 +20,7 @@ from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
+from mldebt_assets.snapshots import Reading, Stored, newest_of_each, read_metadata
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,7 +59,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         reading = Reading(instance, platform.snapshots)
         scorer = reading.load(reading.newest(key(pipeline, "scorer"), batch))
         until = features_until(instance, pipeline, batch)
-        window = window_of(instance, pipeline, scorer, until)
+        own = Part(reading.newest(key(pipeline, "predictions"), batch), until[-1])
+        window = [*earlier_parts(instance, pipeline, scorer, until), own]
         for part in window:
             reading.note(part.predictions)
             reading.note(part.features)
@@ -84,23 +85,26 @@ def features_until(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str)
     return sorted(found, key=lambda features: features.batch == batch)
 
 
-def window_of(
+def earlier_parts(
     instance: dg.DagsterInstance,
     pipeline: Pipeline,
     scorer: dict[str, Any],
     until: Sequence[Stored],
 ) -> list[Part]:
-    """Return the window's batches as far as the champion of the last scored them, the last always.
+    """Return the window's batches before the last, as far as the champion of the last scored them.
 
-    A batch's rows are those of its newest predictions; it may have none, if a run failed.
+    One of which the predictions are not there, since its run failed, is left out.
     """
-    parts = []
-    for features in until[-pipeline.performance.window_batches :]:
-        scored = newest(instance, key(pipeline, "predictions"), features.batch)
-        by = scored and scored.metadata.get("scored by")
-        if scored and (by == scorer["version"] or features is until[-1]):
-            parts.append(Part(scored, features))
-    return parts
+    if scorer["version"] is None:
+        return []
+    earlier = until[-pipeline.performance.window_batches :][:-1]
+    names = [str(features.batch) for features in earlier]
+    scored = newest_of_each(instance, key(pipeline, "predictions"), names)
+    return [
+        Part(scored[batch], features)
+        for batch, features in zip(names, earlier, strict=True)
+        if batch in scored and scored[batch].metadata.get("scored by") == scorer["version"]
+    ]
 
 
 def performances_before(
@@ -108,8 +112,8 @@ def performances_before(
 ) -> list[Stored]:
     """Return what was measured on earlier batches: as many as are shown and summed up."""
     earlier = until[-pipeline.performance.history_batches :][:-1]
-    found = [newest(instance, key(pipeline, "performance"), one.batch) for one in earlier]
-    return [one for one in found if one is not None]
+    names = [str(features.batch) for features in earlier]
+    return list(newest_of_each(instance, key(pipeline, "performance"), names).values())
 
 
 def outdated(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[str]:
@@ -117,24 +121,17 @@ def outdated(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[str]:
 
     Labels that come late change a batch's features, and with them every window that holds it.
     """
-    now: dict[tuple[str, str], str | None] = {}
-
-    def changed(stage: str, batch: str, sha256: str) -> bool:
-        if (stage, batch) not in now:
-            there = newest(instance, key(pipeline, stage), batch)
-            now[stage, batch] = there.snapshot.sha256 if there else None
-        return now[stage, batch] != sha256
-
-    found = []
-    for batch in instance.get_dynamic_partitions(batches(pipeline).name or ""):
-        measured = newest(instance, key(pipeline, "performance"), batch)
-        reads = measured.reads if measured else {}
-        if any(
-            changed(stage, read_batch, sha256)
-            for stage in ("predictions", "features")
-            for read_batch, (sha256, _) in reads.get(f"{pipeline.name}/{stage}", {}).items()
-        ):
-            found.append(batch)
+    names = instance.get_dynamic_partitions(batches(pipeline).name or "")
+    measured = newest_of_each(instance, key(pipeline, "performance"), names)
+    found = set()
+    for stage in ("predictions", "features"):
+        asset = key(pipeline, stage)
+        now = newest_of_each(instance, asset, names)
+        for batch, performance in measured.items():
+            read = performance.reads.get(asset.to_user_string(), {})
+            hashes = {each: sha256 for each, (sha256, _) in read.items() if each in now}
+            if any(now[each].snapshot.sha256 != sha256 for each, sha256 in hashes.items()):
+                found.add(batch)
     return sorted(found)
 
 

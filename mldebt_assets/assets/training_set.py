@@ -12,7 +12,7 @@ from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.core.errors import NothingToTrainOnError, UnknownBatchError
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, at_storage_ids, newest
+from mldebt_assets.snapshots import Reading, Stored, at_storage_ids, newest_of_each
 
 
 class TrainingSetConfig(dg.Config):
@@ -69,8 +69,7 @@ def arrived(
     features yet; UnknownBatchError if ``until`` has none.
     """
     names = instance.get_dynamic_partitions(batches(pipeline).name or "")
-    newest_of_each = [newest(instance, key(pipeline, "features"), batch) for batch in names]
-    features = [stored for stored in newest_of_each if stored is not None]
+    features = list(newest_of_each(instance, key(pipeline, "features"), names).values())
     validated = each_made_from(instance, features, key(pipeline, "validated"))
     found = {str(one.batch): (one, of) for one, of in zip(features, validated, strict=True)}
     if not found:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from mldebt_assets.core.evaluation import confusion, cost, metrics
 from mldebt_assets.core.intervals import Interval, group_interval
@@ -152,7 +153,8 @@ def saved(batches: Iterable[Mapping[str, float]], instead_of: str) -> dict[str, 
 def level(served: Served, limits: Performance, seed: int) -> Interval | str:
     """Return the interval over groups of the ROC AUC of the labelled rows, or why there is none."""
     known = served.labelled
-    groups = len(np.unique(known.groups))
+    numbers, names = pd.factorize(known.groups, sort=True)
+    groups = len(names)
     if len(known) < limits.least_rows or groups < limits.least_groups:
         return (
             f"underpowered: {len(known):,} of {len(served):,} rows in {groups} groups are "
@@ -164,7 +166,7 @@ def level(served: Served, limits: Performance, seed: int) -> Interval | str:
     found = group_interval(
         known.labels,
         known.scores,
-        pooled(known.groups, seed),
+        pooled(numbers, seed),
         rounds=limits.rounds,
         confidence=limits.confidence,
         seed=seed,
@@ -172,18 +174,18 @@ def level(served: Served, limits: Performance, seed: int) -> Interval | str:
     return replace(found, groups=groups)
 
 
-def pooled(groups: NDArray[Any], seed: int, most: int = MOST_GROUPS) -> NDArray[np.int64]:
+def pooled(groups: NDArray[np.int64], seed: int, most: int = MOST_GROUPS) -> NDArray[np.int64]:
     """Return a number a row, equal within a group; beyond ``most`` groups, some share one.
 
-    Whole groups are put together by chance, so pools are as independent as groups are.
+    Args:    groups counted from 0, as many as the largest says.
+    Returns: pools of whole groups, put together by chance, as independent as the groups are.
 
     >>> len(np.unique(pooled(np.arange(1_000), seed=1, most=20)))
     20
     """
-    names, place = np.unique(groups, return_inverse=True)
-    order = np.random.default_rng(seed).permutation(len(names))
-    numbers: NDArray[np.int64] = order[place] % most
-    return numbers
+    order = np.random.default_rng(seed).permutation(int(groups.max(initial=-1)) + 1)
+    pools: NDArray[np.int64] = order[groups] % most
+    return pools
 
 
 def judge(window: Served, expected: float | None, limits: Performance, seed: int) -> Judgement:
