@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.events import RunFailureReason
+from dagster._core.events import JobFailureData, RunFailureReason
 
 from mldebt_assets.assets.keys import ASKED_AGAIN_TAG, INTERRUPTED_TAG
 from mldebt_assets.core import errors
@@ -85,7 +85,9 @@ def told_by_events(instance: dg.DagsterInstance, run_id: str) -> tuple[Cause, st
         if event.is_step_failure:
             error = error or event.step_failure_data.error
             continue
-        ending = event.job_failure_data
+        ending = event.event_specific_data
+        if not isinstance(ending, JobFailureData):
+            continue  # whoever failed the run from outside gave no cause
         if ending.failure_reason == RunFailureReason.UNEXPECTED_TERMINATION:
             return "died", "was interrupted"
         error = error or ending.error
