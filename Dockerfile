@@ -23,8 +23,9 @@ WORKDIR /packages
 # hadolint ignore=DL3013,SC2086
 RUN python -m venv --without-pip /opt/mldebt \
     && pip install ${PIP_TORCH_ARGS} torch==2.13.0
-COPY requirements.lock .
-RUN pip install --no-deps --requirement requirements.lock
+COPY requirements.lock requirements-dev.lock ./
+# And setuptools, which torch brings, and which the lock of what is run does not name.
+RUN pip install --no-deps --requirement requirements.lock --constraint requirements-dev.lock setuptools
 COPY --from=wheel /wheel /packages
 RUN pip install --no-deps ./*.whl
 

@@ -173,7 +173,7 @@ def test_what_is_installed_is_locked_and_the_wheel():
     [torch] = [line for line in PROJECT["dependencies"] if line.startswith("torch")]
     assert asked == [
         f"${{PIP_TORCH_ARGS}} {torch}",
-        "--no-deps --requirement requirements.lock",
+        "--no-deps --requirement requirements.lock --constraint requirements-dev.lock setuptools",
         "--no-deps ./*.whl",
     ]
 
