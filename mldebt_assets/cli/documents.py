@@ -1,8 +1,6 @@
 """What ``--json`` prints: one type a command that answers. Other programs are written to these."""
 
-from __future__ import annotations
-
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 
 class Batch(TypedDict):
@@ -12,6 +10,8 @@ class Batch(TypedDict):
     rows: int | None
     scored_by: int | None
     metrics: dict[str, float]
+    dropped: bool
+    performance: str
     drifted: bool
     drift: str
     retrained: bool
@@ -79,21 +79,6 @@ class Configuration(TypedDict):
     digest: str
 
 
-class Environment(TypedDict, total=False):
-    """The facts on which the bits may depend, and their digest."""
-
-    digest: str
-    python: str
-    platform: str
-    machine: str
-    libc: str
-    torch: str
-    torch_build: str
-    cpu_capability: str
-    intra_op_threads: int
-    packages: str
-
-
 class Promotion(TypedDict):
     """Who decided on the version, when and why."""
 
@@ -115,17 +100,20 @@ class Source(TypedDict):
     consent: str
 
 
-class Lineage(TypedDict, total=False):
-    """What made a version; before the first champion ``model`` is null and the rest is left out."""
+class Lineage(TypedDict):
+    """What made a version; before the first champion ``model`` is null and the rest is left out.
+
+    ``environment`` has the facts on which the bits may depend, and their ``digest``.
+    """
 
     pipeline: str
     model: Model | None
-    training_set: TrainingSet
-    code: Code
-    configuration: Configuration
-    environment: Environment
-    promotion: Promotion
-    sources: list[Source]
+    training_set: NotRequired[TrainingSet]
+    code: NotRequired[Code]
+    configuration: NotRequired[Configuration]
+    environment: NotRequired[dict[str, str | int]]
+    promotion: NotRequired[Promotion]
+    sources: NotRequired[list[Source]]
 
 
 class Champion(TypedDict):

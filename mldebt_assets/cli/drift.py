@@ -15,6 +15,7 @@ MOST_ROWS = 30
 WIDEST_NAME = 28
 GAP = 2
 CALM = "·"
+SHARES = ("distance", "missing before", "now")
 HEAT = ((0.3, "bold red"), (0.1, "red"), (0.0, "yellow"))
 SEPARATORS = "-_."
 
@@ -114,7 +115,7 @@ def show_one(batch: dict[str, Any]) -> None:
         reasons.append((found, f"{reason} [dim](limit {verdict['limit']:g})[/]"))
     out.print(facts(reasons))
     out.print()
-    made = table(("column", "distance", "missing before", "now", "found"), right=("distance",))
+    made = table(("column", "distance", "missing before", "now", "found"), right=SHARES)
     columns = batch["columns"]
     for name in by_distance(columns):
         column = columns[name]
@@ -178,7 +179,7 @@ def coloured(text: str, column: dict[str, Any]) -> str:
     """Return a text in the colour of a column's distance; calm columns have none."""
     if not column["drifted"]:
         return text
-    far = column["distance"] or 0.0
+    far = round(column["distance"] or 0.0, 2)
     style = next(style for least, style in HEAT if far >= least)
     return f"[{style}]{text}[/]"
 

@@ -12,14 +12,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from mldebt_assets import pipelines
+from mldebt_assets.cli.apart import stderr_of_our_own
 from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import (
     EXIT_INTERRUPTED,
     EXIT_NO,
+    Terminal,
     opened,
     out,
     print_json,
-    progress,
     say,
     table,
 )
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from mldebt_assets.replay import Progress as Step
     from mldebt_assets.story import Chapter
 
-HEADINGS = ("batch", "rows", "scored by", "AUC", "drifted", "retrained", "gate")
+HEADINGS = ("batch", "rows", "scored by", "AUC", "dropped", "drifted", "retrained", "gate")
 DOING = {"batch": "taking in, scoring", "retraining": "training a candidate"}
 
 Until = Annotated[
@@ -72,7 +73,12 @@ def watched(declared: Pipeline, until: str | None) -> Outcome:
         arrived = landing.survey(declared.source, project_root()).arrivals
         awaited = {a.batch for a in arrived if until is None or a.batch <= until}
         known = set(instance.get_dynamic_partitions(batches(declared).name or ""))
-        with Progress(*bar(), console=progress, transient=True) as shown:
+        with (
+            stderr_of_our_own() as stderr,
+            Progress(
+                *bar(), console=Terminal(file=stderr, highlight=False), transient=True
+            ) as shown,
+        ):
             watch = Watch(shown, declared.name, awaited, settled=awaited & known)
             return run(
                 declared,
@@ -156,8 +162,14 @@ def line(chapter: Chapter) -> str:
         return f"[red]{chapter.batch}  problem[/]  {escape(chapter.problem.splitlines()[0])}"
     auc = chapter.metrics.get("roc_auc")
     served = f"AUC {auc:.3f} by v{chapter.scored_by}" if auc is not None else "not served yet"
-    drift = "[yellow]drift[/]" if chapter.drifted else "calm "
-    return f"{chapter.batch}  {served:<18}  {drift}  {became(chapter)}"
+    return f"{chapter.batch}  {served:<18}  {found(chapter)}  {became(chapter)}"
+
+
+def found(chapter: Chapter) -> str:
+    """Return what asks for a retraining: drift of the inputs, or a drop in performance."""
+    asking = (("drift", chapter.drifted), ("drop", chapter.dropped))
+    words = ", ".join(word for word, asks in asking if asks)
+    return f"[yellow]{words:<5}[/]" if words else "calm "
 
 
 def became(chapter: Chapter) -> str:
@@ -181,6 +193,7 @@ def summarise(name: str, outcome: Outcome) -> None:
             f"{chapter.rows:,}" if chapter.rows else "",
             f"v{chapter.scored_by}" if chapter.scored_by else "",
             f"{auc:.3f}" if auc is not None else "",
+            "[yellow]yes[/]" if chapter.dropped else "",
             "[yellow]yes[/]" if chapter.drifted else "",
             "yes" if chapter.retrained else "",
             gate(chapter),

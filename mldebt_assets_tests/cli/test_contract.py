@@ -1,0 +1,201 @@
+"""What every command owes its users: help, an example, documented JSON, documented exit codes."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import types
+import typing
+from pathlib import Path
+
+import pytest
+import typer
+
+from mldebt_assets import cli, pipelines
+from mldebt_assets.cli.documents import DOCUMENTS
+from mldebt_assets.core import errors
+from mldebt_assets_tests.command_line import installation, mldebt
+from mldebt_assets_tests.sample import BATCHES
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SECTION = re.search(r"^## Commands\n(.*?)^## ", (ROOT / "README.md").read_text(), re.M | re.S)[1]
+DEMO = [pipeline.name for pipeline in pipelines.PIPELINES]
+EXIT_CODES = {0, 1, 2, 3, 130}
+
+
+def walk(command, name=""):
+    """Yield every command of the tree by its full name."""
+    if not hasattr(command, "commands"):
+        yield name, command
+    for sub, below in getattr(command, "commands", {}).items():
+        yield from walk(below, f"{name} {sub}".strip())
+
+
+TREE = typer.main.get_command(cli.cli)
+COMMANDS = dict(walk(TREE))
+ANSWERING = {
+    name
+    for name, command in COMMANDS.items()
+    if any("--json" in parameter.opts for parameter in command.params)
+}
+
+
+def nonconformities(value, wanted, at="document"):
+    """Return where a value is not of a type; keys that the type does not name are wrong too."""
+    origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
+    if typing.is_typeddict(wanted):
+        return not_typed_dict(value, wanted, at)
+    if origin in {types.UnionType, typing.NotRequired}:
+        return min((nonconformities(value, one, at) for one in arguments), key=len)
+    if origin in {list, dict} and isinstance(value, origin):
+        items = value.items() if origin is dict else enumerate(value)
+        of = arguments[-1]
+        return [p for name, item in items for p in nonconformities(item, of, f"{at}[{name}]")]
+    plain = object if wanted is typing.Any else origin or wanted
+    fits = isinstance(value, (int, float) if plain is float else plain)
+    wrong = not fits or (isinstance(value, bool) and plain not in {bool, object})
+    return [f"{at} is {value!r}, not {wanted}"] if wrong else []
+
+
+def not_typed_dict(value, wanted, at):
+    if not isinstance(value, dict):
+        return [f"{at} is {value!r}, not {wanted.__name__}"]
+    hints = typing.get_type_hints(wanted)
+    problems = [f"{at} lacks {key}" for key in sorted(wanted.__required_keys__ - value.keys())]
+    problems += [f"{at} has {key}, which is not documented" for key in sorted(value.keys() - hints)]
+    for key in value.keys() & hints.keys():
+        problems += nonconformities(value[key], hints[key], f"{at}.{key}")
+    return problems
+
+
+def keys_of(wanted):
+    """Return every key that a type names, at any depth."""
+    if typing.is_typeddict(wanted):
+        hints = typing.get_type_hints(wanted)
+        return set(hints) | {key for hint in hints.values() for key in keys_of(hint)}
+    return {key for argument in typing.get_args(wanted) for key in keys_of(argument)}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """An installation of the sample; five batches have landed."""
+    with installation(tmp_path_factory.mktemp("contract")) as made:
+        made.land(*BATCHES)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def documents(world):
+    """Every document that the answering commands print, before a champion and after."""
+    asked = [
+        *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
+        ["drift", "parcels"],
+        ["replay", "parcels"],
+        *(["status"], ["status", "parcels"], ["drift", "parcels", "--last", "99"]),
+        *(["lineage", "parcels"], ["lineage", "parcels", "--version", "1"]),
+        ["lineage", "parcels", "--as-of", "2000-01-01"],
+    ]
+    return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_a_real_example(name):
+    """People copy the example first and read the rest if it fails."""
+    said = mldebt(*name.split(), "--help")
+    assert (said.code, said.err) == (0, "")
+    first, *_ = COMMANDS[name].help.split("\n\n")
+    assert first.endswith(".")
+    example = re.search(r"^Example: `(.*?)`$", COMMANDS[name].help, re.MULTILINE)[1]
+    assert example in " ".join(said.out.split())
+    program, *words = shlex.split(example)
+    path = name.split()
+    assert [program, *words[: len(path)]] == ["mldebt", *path]
+    given = COMMANDS[name].make_context(name, words[len(path) :]).params
+    assert given.get("pipeline") in {None, *DEMO}
+    if given.get("until"):
+        assert (ROOT / "data" / given["pipeline"] / f"{given['until']}.csv.dvc").is_file()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_says_what_it_is(name):
+    """An option without help is found by trying, or not at all."""
+    undescribed = [p.name for p in COMMANDS[name].params if not p.help]
+    assert undescribed == []
+
+
+def test_the_commands_that_answer_are_those_with_a_documented_document():
+    """An undocumented answer is an interface by accident."""
+    assert set(DOCUMENTS) == ANSWERING
+
+
+def test_every_document_is_of_its_documented_type(documents):
+    """Other programs read them without asking, before the first champion and after."""
+    assert {arguments[0] for arguments, _ in documents} == ANSWERING
+    for arguments, said in documents:
+        wanted = DOCUMENTS[arguments[0]]
+        if arguments == ["status"]:
+            wanted = list[wanted]
+        assert said.code in {0, 1}, said.err
+        assert nonconformities(said.document, wanted) == [], arguments
+
+
+def test_the_types_notice_what_is_wrong():
+    """A check that accepts everything proves nothing."""
+    wanted = DOCUMENTS["doctor"]
+    check = {
+        "group": "g", "name": "n", "passed": True,
+        "measured": 0.5, "limit": None, "unit": "", "reason": "",
+    }  # fmt: skip
+    assert nonconformities({"ok": True, "checks": [check]}, wanted) == []
+    assert nonconformities({"ok": 1, "checks": []}, wanted) == [
+        "document.ok is 1, not <class 'bool'>"
+    ]
+    [lacking] = nonconformities({"ok": True, "checks": [{**check, "more": 1}]}, wanted)
+    assert lacking == "document.checks[0] has more, which is not documented"
+    del check["unit"]
+    assert nonconformities({"ok": True, "checks": [check]}, wanted) == [
+        "document.checks[0] lacks unit"
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(ANSWERING))
+def test_the_readme_names_every_key_and_no_other(name):
+    """The table is what people write their scripts against."""
+    row = re.search(rf"^\| `mldebt {name} .*?` \|(.*)\|$", SECTION, re.MULTILINE)
+    assert row is not None, f"the table of JSON keys has no row for {name}"
+    assert set(re.findall(r"`([a-z0-9_]+)`", row[1])) == keys_of(DOCUMENTS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_readme_has_every_command(name):
+    """What is not there does not exist for most people."""
+    assert re.search(rf"(^|`)mldebt {name}\b", SECTION, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_option_that_does_not_exist_is_a_wrong_call(name):
+    """Exit code 1 would read as the answer "no"."""
+    said = mldebt(*name.split(), "--no-such-option")
+    assert (said.code, said.out) == (2, "")
+    assert "no-such-option" in said.err
+
+
+def test_the_exit_codes_are_documented():
+    """In the README's table and in the help, the same ones."""
+    table = re.findall(r"^\| (\d+) \|", SECTION, re.MULTILINE)
+    assert set(map(int, table)) == EXIT_CODES
+    assert {int(code) for code in re.findall(r"\b\d+\b", TREE.epilog)} == EXIT_CODES
+
+
+def test_every_error_has_the_exit_code_of_its_kind():
+    """1 is an answer; an error that is none must not look like it."""
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, errors.MLDebtError)
+    ]
+    codes = {kind: cli.exit_code(kind("")) for kind in kinds}
+    assert {kind for kind, code in codes.items() if code == 1} == {errors.UnlikePointersError}
+    wrong_calls = {kind for kind, code in codes.items() if code == 2}
+    assert wrong_calls == {kind for kind in kinds if issubclass(kind, errors.CallError)}
+    assert set(codes.values()) == {1, 2, 3}
