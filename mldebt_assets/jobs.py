@@ -1,4 +1,4 @@
-"""The two jobs of a pipeline: take in a batch, and train a candidate and judge it."""
+"""The jobs of a pipeline: take in a batch, measure it again, train a candidate and judge it."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -24,13 +24,18 @@ def batch_job_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_batch"
 
 
+def performance_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that measures again how a batch was served."""
+    return f"{pipeline.name}_performance"
+
+
 def retraining_job_name(pipeline: Pipeline) -> str:
     """Return the name of the job that trains a candidate and lets the gate judge it."""
     return f"{pipeline.name}_retraining"
 
 
 def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
-    """Return both jobs. They run in one process: each step of its own would import everything."""
+    """Return the jobs. They run in one process: each step of its own would import everything."""
     tags = {PIPELINE_TAG: pipeline.name}
     return [
         dg.define_asset_job(
@@ -39,6 +44,13 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Take in one batch: store, validate, score, see how well, look for drift.",
+        ),
+        dg.define_asset_job(
+            performance_job_name(pipeline),
+            selection=[key(pipeline, "performance")],
+            executor_def=dg.in_process_executor,
+            tags=tags,
+            description="Measure again how a batch was served, once late labels have come in.",
         ),
         dg.define_asset_job(
             retraining_job_name(pipeline),

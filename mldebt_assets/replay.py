@@ -29,10 +29,10 @@ from mldebt_assets.core.errors import BusyError, UnknownBatchError
 from mldebt_assets.decisions import retraining_name
 from mldebt_assets.failures import FAILED, WATCHED_TAG
 from mldebt_assets.home import project_root
-from mldebt_assets.jobs import batch_job_name, retraining_job_name
+from mldebt_assets.jobs import batch_job_name, performance_job_name, retraining_job_name
 from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.resources import PROCESS_TAG, process_identity
-from mldebt_assets.sensors import arrivals_name
+from mldebt_assets.sensors import arrivals_name, late_labels_name
 from mldebt_assets.story import Chapter, chapter, chapters
 
 if TYPE_CHECKING:
@@ -143,10 +143,12 @@ class Clockwork:
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     def run_until_quiet(self, until: str | None) -> list[str]:
-        """Evaluate the sensors in turn until neither asks for anything; return what was settled."""
+        """Evaluate the sensors in turn until none asks for anything; return what was settled."""
         settled: list[str] = []
         while True:
             self.retrain_as_asked()
+            if self.measure_late_labels():
+                self.retrain_as_asked()
             request = self.tick(arrivals_name(self.pipeline))
             batch = (request and request.partition_key) or ""
             if request is None or (until is not None and batch > until):
@@ -165,6 +167,13 @@ class Clockwork:
             batch, reason = request.tags[BATCH_TAG], request.tags[REASON_TAG]
             self.report(Progress("retraining", batch, reason))
             self.execute(retraining_job_name(self.pipeline), request)
+
+    def measure_late_labels(self) -> bool:
+        """Measure again what was measured before its labels came; return whether anything was."""
+        measured = False
+        while (request := self.tick(late_labels_name(self.pipeline))) is not None:
+            measured = self.execute(performance_job_name(self.pipeline), request) or measured
+        return measured
 
     def tick(self, sensor_name: str) -> dg.RunRequest | None:
         """Evaluate a sensor as the daemon would; return the run that it asks for, if any."""

@@ -1,4 +1,4 @@
-"""What the daemon watches: batches that arrive, causes to train again, and runs that died.
+"""What the daemon watches: batches and labels that arrive, causes to train, runs that died.
 
 The sensors derive what is to be done from the event log and the promotion record; their cursors
 only spare them looking again. So a replay, which evaluates these same sensors, can be interrupted
@@ -13,12 +13,14 @@ import dagster as dg
 from mldebt_assets.arrivals import next_arrival
 from mldebt_assets.decisions import next_retraining, retraining_name
 from mldebt_assets.home import Home
-from mldebt_assets.jobs import batch_job_name, retraining_job_name
+from mldebt_assets.jobs import batch_job_name, performance_job_name, retraining_job_name
+from mldebt_assets.late_labels import next_window
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.reconcile import clear_up
 from mldebt_assets.resources import Platform
 
 ARRIVALS_INTERVAL_SECONDS = 15
+LATE_LABELS_INTERVAL_SECONDS = 30
 RETRAINING_INTERVAL_SECONDS = 10
 DEAD_RUNS_INTERVAL_SECONDS = 30
 DEAD_RUNS = "dead_runs"
@@ -27,6 +29,11 @@ DEAD_RUNS = "dead_runs"
 def arrivals_name(pipeline: Pipeline) -> str:
     """Return the name of the sensor that takes in what lands."""
     return f"{pipeline.name}_arrivals"
+
+
+def late_labels_name(pipeline: Pipeline) -> str:
+    """Return the name of the sensor that has windows measured again."""
+    return f"{pipeline.name}_late_labels"
 
 
 def build(pipeline: Pipeline) -> list[dg.SensorDefinition]:
@@ -52,7 +59,17 @@ def build(pipeline: Pipeline) -> list[dg.SensorDefinition]:
     def retraining(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return next_retraining(context, pipeline, platform(), datetime.now(UTC))
 
-    return [arrivals, retraining]
+    @dg.sensor(
+        name=late_labels_name(pipeline),
+        job_name=performance_job_name(pipeline),
+        minimum_interval_seconds=LATE_LABELS_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Measure performance again where a batch of its window has got labels since.",
+    )
+    def late_labels(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return next_window(context, pipeline, platform(), datetime.now(UTC))
+
+    return [arrivals, late_labels, retraining]
 
 
 def build_dead_runs(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:

@@ -31,7 +31,7 @@ LAYERS = (
         "plots",
     },
     {"assets"},
-    {"jobs", "reconcile", "failures", "pending", "decisions", "arrivals", "weekly"},
+    {"jobs", "reconcile", "failures", "pending", "decisions", "arrivals", "weekly", "late_labels"},
     {"schedules", "sensors", "lineage", "status", "drifting", "story", "publishing"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},
 )

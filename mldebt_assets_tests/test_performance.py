@@ -13,17 +13,16 @@ import numpy as np
 import pytest
 
 from mldebt_assets.assets import performance
-from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.keys import REASON_TAG, key
 from mldebt_assets.assets.performance_page import METRICS
-from mldebt_assets.assets.reuse import RESULT
 from mldebt_assets.core.evaluation import metrics, roc_auc
 from mldebt_assets.core.features import LABEL, inputs_of
 from mldebt_assets.core.policies import Costs, Drift
 from mldebt_assets.core.training import from_bytes, predict
 from mldebt_assets.definitions import define
-from mldebt_assets.jobs import batch_job_name
+from mldebt_assets.jobs import performance_job_name
 from mldebt_assets.promotions import champions_of
-from mldebt_assets.replay import SILENT
+from mldebt_assets.sensors import late_labels_name
 from mldebt_assets.snapshots import at_storage_id, newest
 from mldebt_assets.story import chapters
 from mldebt_assets_tests import sample
@@ -297,39 +296,51 @@ def test_every_metric_is_drawn_as_a_trend():
     assert set(metrics(labels, scores, threshold=0.5, costs=costs)) == set(METRICS)
 
 
-def take_in(world, batch):
-    """Run the batch's job once more, as the sensor does where a file has changed."""
-    result = (
-        world.definitions.get_repository_def()
-        .get_job(batch_job_name(world.pipeline))
-        .execute_in_process(
-            instance=world.instance,
-            run_config=SILENT,
-            partition_key=batch,
-            tags={"mldebt/pipeline": "parcels", "mldebt/batch": batch},
-        )
-    )
-    assert result.success
-
-
-def test_labels_that_come_late_are_measured_and_old_windows_are_known_as_such(world):
+def test_labels_that_come_late_are_measured_in_every_window_that_holds_them(world):
     """The last test of the file: it changes the year.
 
-    The batch is measured anew; the windows that held it without its labels are outdated until
-    they are made again, and then judge more rows.
+    The batch is measured by its own run, and the windows that held it without its labels by runs
+    that do nothing else. What else was measured stays as it was.
     """
     assert performance.outdated(world.instance, world.pipeline) == []
-    before = {batch: report(world, batch) for batch in LATER}
+    before = {batch: stored(world, "performance", batch) for batch in LATER}
+    labelled = {batch: report(world, batch)["window"]["labelled"] for batch in LATER}
+    runs = world.instance.get_runs_count()
     sample.write_batch(world.landing, LATE, sample.rows(LATE))
-    take_in(world, LATE)
+    world.replay()
     assert report(world, LATE)["judged"]
     assert report(world, LATE)["labelled"] == ROWS
-    assert performance.outdated(world.instance, world.pipeline) == [FEW, CALM]
-    assert report(world, CALM) == before[CALM]
     for batch in (FEW, CALM):
-        take_in(world, batch)
-        assert "taken from run" in stored(world, "predictions", batch).metadata[RESULT]
-        labelled = report(world, batch)["window"]["labelled"]
-        assert labelled == before[batch]["window"]["labelled"] + ROWS - 1
+        assert report(world, batch)["window"]["labelled"] == labelled[batch] + ROWS - 1
+        run = world.instance.get_run_by_id(stored(world, "performance", batch).run_id)
+        assert run.job_name == performance_job_name(world.pipeline)
+        assert "before the newest labels of its window" in run.tags[REASON_TAG]
     assert report(world, FEW)["judged"]
+    for batch in (ONE_CLASS, FLIPPED):
+        assert stored(world, "performance", batch).storage_id == before[batch].storage_id
+    assert world.instance.get_runs_count() == runs + 3
     assert performance.outdated(world.instance, world.pipeline) == []
+    world.replay()
+    assert world.instance.get_runs_count() == runs + 3
+
+
+def test_whoever_looks_for_late_labels_says_what_was_found(world):
+    """A tick that does nothing must say why, and cost next to nothing the second time."""
+    name = late_labels_name(world.pipeline)
+    repository = world.definitions.get_repository_def()
+    said, cursor = [], None
+    for _ in range(2):
+        context = dg.build_sensor_context(
+            instance=world.instance,
+            instance_ref=world.instance.get_ref(),
+            cursor=cursor,
+            repository_def=repository,
+            sensor_name=name,
+        )
+        tick = repository.get_sensor_def(name).evaluate_tick(context)
+        said.append(tick.skip_message)
+        cursor = tick.cursor
+    assert said == [
+        "Every performance was measured on the newest labels.",
+        "No batch was made since the last look.",
+    ]

@@ -116,23 +116,27 @@ def performances_before(
     return list(newest_of_each(instance, key(pipeline, "performance"), names).values())
 
 
-def outdated(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[str]:
-    """Return the batches whose performance was measured on other bytes than are there by now.
+def outdated(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[Stored]:
+    """Return what was measured on other bytes than are there by now, in the order of the batches.
 
     Labels that come late change a batch's features, and with them every window that holds it.
     """
-    names = instance.get_dynamic_partitions(batches(pipeline).name or "")
+    names = sorted(instance.get_dynamic_partitions(batches(pipeline).name or ""))
     measured = newest_of_each(instance, key(pipeline, "performance"), names)
-    found = set()
-    for stage in ("predictions", "features"):
-        asset = key(pipeline, stage)
-        now = newest_of_each(instance, asset, names)
-        for batch, performance in measured.items():
-            read = performance.reads.get(asset.to_user_string(), {})
-            hashes = {each: sha256 for each, (sha256, _) in read.items() if each in now}
-            if any(now[each].snapshot.sha256 != sha256 for each, sha256 in hashes.items()):
-                found.add(batch)
-    return sorted(found)
+    now = {
+        key(pipeline, stage).to_user_string(): newest_of_each(instance, key(pipeline, stage), names)
+        for stage in ("predictions", "features")
+    }
+    return [
+        performance
+        for performance in measured.values()
+        if any(
+            now[asset][batch].snapshot.sha256 != sha256
+            for asset in now
+            for batch, (sha256, _) in performance.reads[asset].items()
+            if batch in now[asset]
+        )
+    ]
 
 
 def measure(
