@@ -139,8 +139,7 @@ def _draw_rows(page: Sheet, axes: Axes, rows: dict[str, Row]) -> None:
 
 def _draw_batches(page: Sheet, axes: Axes, shown: Reports) -> None:
     """Name the batches, and mark those that were not judged and those with a new reference."""
-    unit = (RIGHT - LEFT) / max(len(shown), 1)
-    page.name_places(axes, [batch for batch, _ in shown], unit, offset=0.5)
+    page.name_places(axes, [batch for batch, _ in shown], first=0.5)
     rows = axes.get_ylim()[0]
     last = None
     for place, (_, report) in enumerate(shown):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import functools
 import io
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,8 +33,9 @@ WIDTH_INCHES = 6.0
 DOTS_PER_INCH = 120
 PALETTE_STEPS = 4
 KEY_INCHES = 0.26
-NAME_INCHES, NAME_APART = 0.95, 0.1
-MANY, MILLION = 10_000, 1_000_000
+NAME_INCHES, NAME_APART, NAME_DROP = 0.95, 0.1, 0.17
+EDGE = 0.05
+MANY, MILLION, BILLION = 10_000, 1_000_000, 1_000_000_000
 
 PAPER = "#FBFBF9"
 INK = "#1F2933"
@@ -52,10 +52,10 @@ MARKERS = {"candidate": "o", "incumbent": "s", "baseline": "^"}
 
 # How many times its limit: calm greys below 1, then darker with each step. Source of the four
 # darker ones: ColorBrewer's OrRd, which lightness alone orders.
-HEAT = ("#E8EBEE", "#CCD2D8", "#FDD49E", "#FC8D59", "#D7301F", "#7F0000")
+HEAT = ("#EDF0F2", "#DCE1E5", "#FDD49E", "#FC8D59", "#D7301F", "#7F0000")
 HEAT_FROM = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 
-LOOK: Any = {
+LOOK = {
     "font.family": "DejaVu Sans",  # it comes with matplotlib: the same bytes on every machine
     "font.size": 8,
     "text.color": INK,
@@ -182,20 +182,32 @@ class Sheet:
                 linewidth=entry.thickness,
                 marker=entry.marker,
                 markevery=[1],
+                solid_capstyle="butt",
             )
             self.figure.add_artist(handle)
             self.text(left + KEY_INCHES + 0.06, top, entry.text)
             left += step
 
-    def name_places(
-        self, axes: Axes, names: Sequence[str], inches: float, *, offset: float = 0.0
-    ) -> None:
-        """Write names below the axes, one every ``inches``, the last and all that do not touch."""
-        cut = [self.fitted(name, NAME_INCHES) for name in names]
-        least = max((self.width_of(name) for name in cut), default=0.0) + NAME_APART
-        step = max(math.ceil(least / inches), 1)
-        shown = range(len(cut) - 1, -1, -step)
-        axes.set_xticks([place + offset for place in shown], [cut[place] for place in shown])
+    def name_places(self, axes: Axes, names: Sequence[str], *, first: float = 0.0) -> None:
+        """Write names below a panel, the last and as many before it as stand there untouched.
+
+        ``first`` is where the axes have the first of them; each next one is 1 further on.
+        """
+        frame = axes.get_position()
+        least, most = axes.get_xlim()
+        inches = frame.width * WIDTH_INCHES / (most - least)
+        below = (1 - frame.y0) * self.height_inches + NAME_DROP
+        free, marked = WIDTH_INCHES, []
+        for place in reversed(range(len(names))):
+            name = self.fitted(names[place], NAME_INCHES)
+            half = self.width_of(name) / 2
+            middle = frame.x0 * WIDTH_INCHES + (first + place - least) * inches
+            middle = max(min(middle, WIDTH_INCHES - half - EDGE), half + EDGE)
+            if middle + half <= free:
+                free = middle - half - NAME_APART
+                self.text(middle, below, name, ha="center", color=MUTED)
+                marked.append(first + place)
+        axes.set_xticks(marked, [""] * len(marked))
 
     def picture(self, alt: str) -> Picture:
         """Draw everything, once, and return it in few bytes."""
@@ -225,6 +237,8 @@ def short(number: float) -> str:
     >>> [short(number) for number in (0, 12.5, 9_999, 123_456, 7_890_123)]
     ['0', '12.5', '9,999', '123.5k', '7.89M']
     """
+    if abs(number) >= BILLION:
+        return f"{number / BILLION:,.2f}bn"
     if abs(number) >= MILLION:
         return f"{number / MILLION:,.2f}M"
     if abs(number) >= MANY:
@@ -234,8 +248,13 @@ def short(number: float) -> str:
 
 @contextmanager
 def sheet(height_inches: float) -> Iterator[Sheet]:
-    """Give an empty sheet, with the common look in force while it is drawn."""
-    with mpl.rc_context(LOOK):
+    """Give an empty sheet, with the common look in force while it is drawn.
+
+    What the user's own matplotlibrc says is of no account: equal data are equal bytes.
+    """
+    own = {name: value for name, value in mpl.rcParamsDefault.items() if "backend" not in name}
+    look: Any = {**own, **LOOK}
+    with mpl.rc_context(look):
         yield Sheet(height_inches)
 
 

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     History = Sequence[dict[str, Any]]
 
 SHOWN_BATCHES = 36
+CHANCE_TO_PERFECT = (0.5, 1.0)
 LEFT, RIGHT = 0.52, 5.9
-HEADER, BETWEEN, FOOTER = 0.5, 0.42, 0.26
+HEADER, BETWEEN, FOOTER, NOTE = 0.5, 0.42, 0.26, 0.2
 AUC_INCHES, BASE_INCHES, MONEY_INCHES = 1.5, 0.62, 0.95
 
 
@@ -50,9 +51,10 @@ def performance_figure(history: History, currency: str | None = None) -> Picture
     history = history[left_out:]
     money = np.isfinite(column(history, "money")).any()
     height = HEADER + AUC_INCHES + BETWEEN + BASE_INCHES + FOOTER
-    with sheet(height + money * (BETWEEN + MONEY_INCHES)) as page:
+    height += money * (BETWEEN + MONEY_INCHES) + bool(left_out) * NOTE
+    with sheet(height) as page:
         base_top = HEADER + AUC_INCHES + BETWEEN
-        panels = [_auc_panel(page, history, left_out), _base_rate_panel(page, history, base_top)]
+        panels = [_auc_panel(page, history), _base_rate_panel(page, history, base_top)]
         if money:
             top = base_top + BASE_INCHES + BETWEEN
             panels.append(_money_panel(page, history, top, currency))
@@ -64,8 +66,10 @@ def performance_figure(history: History, currency: str | None = None) -> Picture
             panel.set_axisbelow(True)
             panel.locator_params(axis="y", nbins=4)
             panel.set_xticks([])
-        unit = (RIGHT - LEFT) / max(len(history), 1)
-        page.name_places(panels[-1], [batch["batch"] for batch in history], unit)
+        page.name_places(panels[-1], [batch["batch"] for batch in history])
+        if left_out:
+            words = f"the newest {len(history)} of {left_out + len(history)} batches"
+            page.text(0.1, height - 0.1, words, color=MUTED)
         return page.picture(_alt(history, currency))
 
 
@@ -85,14 +89,11 @@ def column(history: History, name: str) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
 
 
-def _auc_panel(page: Sheet, history: History, left_out: int) -> Axes:
+def _auc_panel(page: Sheet, history: History) -> Axes:
     axes = page.panel(left=LEFT, top=HEADER, right=RIGHT, bottom=HEADER + AUC_INCHES)
     across = np.arange(len(history))
     values, lower, upper = (column(history, name) for name in ("roc_auc", "lower", "upper"))
     page.title(0.1, 0.18, "ROC AUC of what was served")
-    if left_out:
-        words = f"the newest {len(history)} of {left_out + len(history)} batches"
-        page.text(0.1, HEADER - 0.16, words, color=MUTED)
     entries = [Entry("champion of its time", COLOURS["candidate"], "-", "o")]
     if np.isfinite(lower).any():
         axes.vlines(across, lower, upper, color=PALE, linewidth=4)
@@ -145,12 +146,13 @@ def _money_panel(page: Sheet, history: History, top: float, currency: str | None
 
 
 def _frame(axes: Axes, drawn: Sequence[NDArray[np.float64]], *, least_margin: float) -> None:
-    """Leave room above and below everything that is drawn, and equal room for one value."""
+    """Leave room above and below everything that is drawn, and some where nothing is."""
     found = np.concatenate(drawn)
     found = found[np.isfinite(found)]
-    if len(found):
-        margin = max(float(np.ptp(found)) * 0.12, least_margin)
-        axes.set_ylim(found.min() - margin, found.max() + margin)
+    if not len(found):
+        found = np.array(CHANCE_TO_PERFECT)
+    margin = max(float(np.ptp(found)) * 0.12, least_margin)
+    axes.set_ylim(found.min() - margin, found.max() + margin)
 
 
 def _alt(history: History, currency: str | None) -> str:

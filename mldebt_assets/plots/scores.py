@@ -40,7 +40,7 @@ def score_figure(
         axes = page.panel(left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM)
         page.title(0.1, 0.18, "Scores")
         draw_scores(axes, histogram, threshold)
-        axes.set_ylabel("share of these rows")
+        axes.set_xlabel("score; the height is the share of the rows with that label")
         entries = score_key(histogram, counted=True)
         page.key(RIGHT, 0.18, [*entries, Entry("threshold", INK, DOTS, thickness=0.8)])
         alarms = float(np.mean(scores >= threshold)) if len(scores) else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.plots.evaluation import COMPARED, named
-from mldebt_assets.plots.look import COLOURS, MUTED, PALE, WIDTH_INCHES, Entry, sheet
+from mldebt_assets.plots.look import COLOURS, MUTED, PALE, Entry, sheet
 from mldebt_assets.plots.scores import draw_scores, said_of, score_key
 
 if TYPE_CHECKING:
@@ -37,17 +37,26 @@ def slices_figure(measured: dict[str, Any]) -> Picture:
     judged = [one for one in measured["slices"] if one["interval"] is not None]
     largest = sorted(judged, key=lambda one: -one["rows"])[:MOST_SLICES]
     drawn = [one for one in judged if one in largest]
-    left_out = len(measured["slices"]) - len(drawn)
+    left_out = [
+        f"{count} {what}"
+        for count, what in (
+            (len(judged) - len(drawn), "smaller slices are not drawn"),
+            (len(measured["slices"]) - len(judged), "have too few rows, or rows of one label"),
+        )
+        if count
+    ]
     bottom = SLICES_TOP + max(len(drawn), 1) * ROW
-    with sheet(bottom + 0.42 + (0.2 if left_out else 0.0)) as page:
+    with sheet(bottom + 0.42 + (0.2 * bool(left_out))) as page:
         for name, half in zip(COMPARED, HALVES, strict=True):
             _draw_scores_of(page, measured, name, half)
         page.title(0.1, SLICES_TITLE, "ROC AUC by slice")
         if drawn:
             _draw_slices(page, measured, drawn, bottom)
+        else:
+            words = "no slice has enough rows of both labels"
+            page.text((LABEL_INCHES + RIGHT) / 2, bottom - 0.04, words, color=MUTED, ha="center")
         if left_out:
-            words = f"{left_out} more slices have too few rows, or rows of one label alone"
-            page.text(0.1, bottom + 0.5, page.fitted(words, WIDTH_INCHES - 0.2), color=MUTED)
+            page.text(0.1, bottom + 0.5, "; ".join(left_out), color=MUTED)
         return page.picture(_alt(measured, drawn, left_out))
 
 
@@ -106,7 +115,7 @@ def _draw_slices(page: Sheet, measured: dict[str, Any], drawn: Slices, bottom: f
         page.text(5.9, bottom + 0.16, "gain", ha="right", color=MUTED)
 
 
-def _alt(measured: dict[str, Any], drawn: Slices, left_out: int) -> str:
+def _alt(measured: dict[str, Any], drawn: Slices, left_out: Sequence[str]) -> str:
     said = [
         f"Scores of the {named(measured, name)}: {said_of(measured['models'][name]['scores'])}"
         for name in COMPARED
@@ -119,6 +128,4 @@ def _alt(measured: dict[str, Any], drawn: Slices, left_out: int) -> str:
             for word, one in (("lowest", found[0]), ("highest", found[-1]))
         ]
         said.append(f"ROC AUC of {len(drawn)} slices: {', '.join(ends)}")
-    if left_out:
-        said.append(f"{left_out} more slices are not drawn")
-    return ". ".join(said) + "."
+    return ". ".join([*said, *left_out]) + "."

@@ -132,3 +132,22 @@ def test_a_small_slice_tells_its_rows_and_nothing_else():
     ]
     assert found[0].metrics == e.metrics(labels[30:], scores[30:], threshold=0.5, costs=COSTS)
     assert (found[1].metrics, found[1].reason) == (None, "30 rows, fewer than 100")
+
+
+def test_a_slice_has_the_auc_of_its_own_rows_where_it_has_enough_of_both_classes():
+    labels, scores = judged(1_000)
+    origin = np.where(np.arange(1_000) < 30, "LGA", "JFK")
+    slices = {"origin": origin, "late": np.where(labels > 0, "yes", "no")}
+    found = e.auc_by_slice(labels, scores, slices, least_rows=100)
+    assert found == {("origin", "JFK"): e.roc_auc(labels[30:], scores[30:])}
+
+
+def test_every_score_is_counted_once_under_its_label():
+    """Both ends count: a model that is sure says 0 and 1."""
+    scores = np.array([0.0, 0.5, 1.0, 1.0, 0.2])
+    labels = np.array([0.0, 1.0, 1.0, np.nan, np.nan])
+    found = e.score_histogram(scores, labels, bins=4)
+    assert found["edges"].tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert found["negative"].tolist() == [1, 0, 0, 0]
+    assert found["positive"].tolist() == [0, 0, 1, 1]
+    assert found["unlabelled"].tolist() == [1, 0, 0, 1]
