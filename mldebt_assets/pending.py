@@ -40,12 +40,12 @@ def pending_retraining(
     facts: Sequence[Fact],
     now: datetime,
     *,
-    head_start: timedelta = HEAD_START,
+    by_schedule: bool = False,
 ) -> Pending | None:
     """Return what the newest decision asks for; None if it asks for nothing, or was judged.
 
     Failed runs are tried again, as their cause allows, under a new key: the daemon never runs a
-    key twice. A weekly decision is left to its schedule for its ``head_start``.
+    key twice. A weekly decision is left to its schedule for a minute.
     """
     asked = [fact for fact in decisions(facts) if fact.body["asked"]]
     if not asked:
@@ -60,7 +60,8 @@ def pending_retraining(
     unfinished = [run.run_id for run in runs if not run.is_finished]
     if unfinished:
         return Pending(state="waits", reason=f"Run {unfinished[0]} is training.")
-    if not runs and decision["key"].startswith(WEEKLY) and now < decided_at + head_start:
+    is_the_schedules = decision["key"].startswith(WEEKLY) and now < decided_at + HEAD_START
+    if is_the_schedules and not runs and not by_schedule:
         return Pending(state="waits", reason="The weekly schedule is about to start its training.")
     again = after_failures(instance, pipeline, records, now)
     reason = f"The training asked for by {decision['batch']}: {again.reason}." if again else ""

@@ -109,8 +109,8 @@ def death_of(instance: dg.DagsterInstance, record: dg.RunRecord, now: datetime) 
     silent = now - record.update_timestamp
     if silent < LONGEST_START or (started and PIPELINE_TAG not in run.tags):
         return None
-    minutes = silent.total_seconds() / 60
-    return f"No process has taken up this run for {minutes:.0f} minutes: its launcher was killed."
+    seconds = silent.total_seconds()
+    return f"No process has taken up this run for {seconds:.0f} s: its launcher was killed."
 
 
 def is_alive(identity: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -66,7 +65,7 @@ def weekly_training(
         facts += taken
     if not taken[-1].body["asked"]:
         return dg.SkipReason(taken[-1].body["reason"])
-    pending = pending_retraining(instance, pipeline, facts, now, head_start=timedelta())
+    pending = pending_retraining(instance, pipeline, facts, now, by_schedule=True)
     if pending is None:
         return dg.SkipReason("The training of this week has been judged already.")
     return pending.request or dg.SkipReason(pending.reason)

@@ -1,16 +1,16 @@
 """After everything was killed at once and started again, the real daemon clears up and goes on."""
 
+import re
 import time
 
 import dagster as dg
 import psutil
 import pytest
-from dagster._core.definitions.run_request import InstigatorType
 
-from mldebt_assets.failures import WATCHED_TAG
-from mldebt_assets.reconcile import is_alive
+from mldebt_assets.assets.keys import REASON_TAG
 from mldebt_assets.resources import PROCESS_TAG
 from mldebt_assets.story import chapters
+from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import WORKSPACE, dagster_dev
 from mldebt_assets_tests.world import World
@@ -18,22 +18,25 @@ from mldebt_assets_tests.world import World
 DEADLINE_SECONDS = 240
 LOG_SHOWN = 4000
 
-# A step of the first run hangs for as long as there is a file ``hang``; pauses are short.
+# The first run hangs at a moment for as long as there is a file ``hang``; pauses are short.
 LOCATION = """
 import time
 from datetime import timedelta
 from pathlib import Path
-from mldebt_assets import sensors
+from mldebt_assets import reconcile, resources, sensors
 from mldebt_assets.core import attempts, tables
 sensors.ARRIVALS_INTERVAL_SECONDS = sensors.RETRAINING_INTERVAL_SECONDS = 1
 sensors.DEAD_RUNS_INTERVAL_SECONDS = 1
 attempts.PAUSES = (timedelta(seconds=1),)
-hang, parse = Path(__file__).parent / "hang", tables.parse
-def parse_or_hang(*arguments, **named):
-    while hang.exists():
-        time.sleep(0.2)
-    return parse(*arguments, **named)
-tables.parse = parse_or_hang
+reconcile.LONGEST_START = timedelta(seconds=30)
+hang = Path(__file__).parent / "hang"
+def hanging(function):
+    def hang_first(*arguments, **named):
+        while hang.exists():
+            time.sleep(0.2)
+        return function(*arguments, **named)
+    return hang_first
+{module}.{function} = hanging({module}.{function})
 from mldebt_assets.definitions import define
 from mldebt_assets_tests.sample import pipeline
 defs = define([pipeline(Path(__file__).parent / "landing")])
@@ -47,7 +50,6 @@ def world(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "")
     made = World.make(tmp_path)
     made.land(BATCHES[0])
-    (tmp_path / "location.py").write_text(LOCATION)
     (tmp_path / "workspace.yaml").write_text(WORKSPACE)
     yield made
     made.instance.dispose()
@@ -87,40 +89,45 @@ def runs(process):
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
-def working(world):
-    """Return the run that has told its process, if there is one."""
-    runs = world.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    return next((run for run in runs if PROCESS_TAG in run.tags), None)
+def started(world):
+    return world.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
 
 
-def ticks_of(world, name):
-    states = world.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
-    (state,) = [state for state in states if state.name == name]
-    return world.instance.get_ticks(state.instigator_origin_id, state.selector_id)
+# Where the first run hangs when it is killed, and what its failure says of it.
+MOMENTS = {
+    "at work": (("tables", "parse"), "^The process .* of this run is gone: it was killed.$"),
+    "before it named its process": (
+        ("resources", "process_identity"),
+        r"^No process has taken up this run for \d+ s: its launcher was killed.$",
+    ),
+}
 
 
-def test_after_a_kill_of_everything_the_daemon_fails_the_dead_run_and_tries_again(world):
+@pytest.mark.parametrize(("place", "said"), MOMENTS.values(), ids=MOMENTS)
+def test_after_a_kill_of_everything_the_daemon_fails_the_dead_run_and_tries_again(
+    world, place, said
+):
     """The power fails while a batch is taken in; nobody is there in the morning to clear up."""
     root = world.landing.parent
     workspace, log, hang = root / "workspace.yaml", root / "dagster.log", root / "hang"
+    (root / "location.py").write_text(LOCATION.format(module=place[0], function=place[1]))
     hang.touch()
     with dagster_dev(workspace, log):
-        left = wait_until(world, lambda: working(world), "a run")
-        assert is_alive(left.tags[PROCESS_TAG])
+        (left,) = wait_until(world, lambda: started(world), "a run")
+        if place[0] == "tables":
+            wait_until(world, lambda: PROCESS_TAG in started(world)[0].tags, "its process")
         assert kill_all(root)
-    assert world.instance.get_run_by_id(left.run_id).status == dg.DagsterRunStatus.STARTED
-    assert not is_alive(left.tags[PROCESS_TAG])
+    (left,) = started(world)
+    assert (PROCESS_TAG in left.tags) == (place[0] == "tables")
     hang.unlink()
     with dagster_dev(workspace, log):
-        wait_until(
-            world,
-            lambda: [c.drift for c in chapters(world.instance, world.platform, world.pipeline)],
-            "the batch",
-        )
         wait_until(world, lambda: world.instance.get_runs()[0].is_success, "the second attempt")
     again, dead = world.instance.get_runs()
     assert (dead.run_id, dead.status) == (left.run_id, dg.DagsterRunStatus.FAILURE)
-    assert again.tags["mldebt/reason"] == (
+    (ending,) = world.instance.all_logs(left.run_id, of_type=dg.DagsterEventType.RUN_FAILURE)
+    assert re.search(said, ending.dagster_event.message)
+    assert again.tags[REASON_TAG] == (
         f"{BATCHES[0]} run {left.run_id[:8]} died: its process is gone; attempt 2 of 3"
     )
-    assert WATCHED_TAG not in again.tags
+    (told,) = chapters(world.instance, world.platform, world.pipeline)
+    assert (told.problem, told.rows) == (None, len(sample.rows(BATCHES[0])))
