@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
+from base64 import b64decode
+from pathlib import Path
 
 import dagster as dg
 import mlflow
@@ -38,6 +41,7 @@ from mldebt_assets_tests.world import World
 FIRST_CHAMPION, CALM, DRIFTED = BATCHES[2:]
 ROWS = DAYS * ROWS_A_DAY
 ENOUGH = 10_000
+PICTURE = re.compile(r"!\[(.*)\]\(data:image/png;base64,(.*)\)")
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +178,61 @@ def load_manifest(world, decision):
     )
     assert manifest.snapshot.sha256 == pinned["sha256"]
     return world.platform.snapshots.load(manifest.snapshot)
+
+
+def test_the_champions_page_says_what_is_in_production_and_why(world, told):
+    """Dagster shows Markdown on the page itself only below 1000 characters."""
+    promotion = facts_of(world, "intent")[-1]
+    page = stored(world, "champion").metadata
+    said = page["in production"]
+    assert len(said) < 1000
+    assert said.startswith("**v2** since 2020-06-01 of the data's time")
+    assert promotion.body["training_set"]["sha256"][:12] in said
+    assert "8,400 rows, 5 batches, 2020-01 to 2020-05" in said
+    assert promotion.body["reason"] in said
+    assert "**Replaced** v1" in said
+    assert "`mldebt lineage parcels --version 2`" in said
+    manifest = load_manifest(world, promotion)
+    assert [row.data["raw"] for row in page["trained on"].records] == [
+        entry["raw"]["sha256"][:12] for entry in manifest["batches"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "batch", "name"),
+    [
+        ("evaluation", None, "curves and money"),
+        ("evaluation", None, "scores and slices"),
+        ("champion", None, "curves and money"),
+        ("drift_report", DRIFTED, "drift over the batches"),
+    ],
+)
+def test_a_page_shows_its_picture(world, told, stage, batch, name):
+    alt, data = PICTURE.fullmatch(stored(world, stage, batch).metadata[name]).groups()
+    assert b64decode(data).startswith(b"\x89PNG")
+    assert len(alt) > 40
+
+
+def test_before_the_first_verdict_there_is_no_picture_of_drift(world, told):
+    assert "drift over the batches" not in stored(world, "drift_report", BATCHES[0]).metadata
+
+
+def test_the_champions_picture_lies_with_its_mlflow_run_and_both_pages_link_it(world, told):
+    """The picture is drawn once: the same bytes are shown in both places."""
+    decision = facts_of(world, "intent")[-1].body
+    model, evaluation = (
+        at_storage_id(world.instance, key(world.pipeline, stage), decision[stage]["storage_id"])
+        for stage in ("model", "evaluation")
+    )
+    run_id = model.metadata["mlflow_run_id"]
+    kept = world.platform.registry.client.download_artifacts(run_id, "plots/curves_and_money.png")
+    _, data = PICTURE.fullmatch(evaluation.metadata["curves and money"]).groups()
+    assert Path(kept).read_bytes() == b64decode(data)
+    for page in (model, evaluation, stored(world, "champion")):
+        assert re.fullmatch(
+            rf"http://127\.0\.0\.1:5000/#/experiments/\d+/runs/{run_id}",
+            page.metadata["MLflow run"],
+        )
 
 
 @pytest.mark.parametrize("batch", [BATCHES[0], CALM])
