@@ -83,7 +83,14 @@ def decide_in_turn(
         later = [event.storage_id for group in undecided[place + 1 :] for event in group]
         # All events up to ``storage_id`` are decided, and beyond it those that are named.
         until = min(later) - 1 if later else max(ids)
-        body = {"batch": events[0].batch, "storage_id": until, "events": ids, **asdict(decision)}
+        about = "batch" if any(e.asset.path[-1] == "drift_report" for e in events) else "labels"
+        body = {
+            "about": about,
+            "batch": events[0].batch,
+            "storage_id": until,
+            "events": ids,
+            **asdict(decision),
+        }
         facts.append(record.append("decision", body, effective_at=when))
         said.append(f"{events[0].batch}: {decision.reason}")
         if decision.asked:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mldebt_assets.promotions import Fact
 
 ATTEMPT_TAG = "mldebt/attempt"
-WEEKLY = "weekly:"
 # So long the weekly schedule has to start the run that it decided on, before the sensor does.
 HEAD_START = timedelta(minutes=1)
 
@@ -60,7 +59,7 @@ def pending_retraining(
     unfinished = [run.run_id for run in runs if not run.is_finished]
     if unfinished:
         return Pending(state="waits", reason=f"Run {unfinished[0]} is training.")
-    is_the_schedules = decision["key"].startswith(WEEKLY) and now < decided_at + HEAD_START
+    is_the_schedules = decision.get("about") == "week" and now < decided_at + HEAD_START
     if is_the_schedules and not runs and not by_schedule:
         return Pending(state="waits", reason="The weekly schedule is about to start its training.")
     again = after_failures(instance, pipeline, records, now)

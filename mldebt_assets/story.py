@@ -63,7 +63,7 @@ def chapter(
     report = newest(instance, key(pipeline, "drift_report"), batch)
     validated = newest(instance, key(pipeline, "validated"), batch)
     performance = newest(instance, key(pipeline, "performance"), batch)
-    decision = _last(facts, "decision", batch)
+    decision = _decision(facts, batch)
     refusal = _last(facts, "batch_refused", batch)
     verdict = _verdict_on(facts, decision)
     promoted = verdict is not None and verdict.kind == "intent"
@@ -90,6 +90,13 @@ def chapter(
 def _last(facts: list[Fact], kind: str, batch: str) -> Fact | None:
     found = [fact for fact in facts if fact.kind == kind and fact.body["batch"] == batch]
     return found[-1] if found else None
+
+
+def _decision(facts: list[Fact], batch: str) -> Fact | None:
+    """Return the newest decision on a batch; late labels that asked for nothing change no story."""
+    on_batch = [fact for fact in facts if fact.kind == "decision" and fact.body["batch"] == batch]
+    told = [f for f in on_batch if f.body["asked"] or f.body.get("about") != "labels"]
+    return told[-1] if told else None
 
 
 def _verdict_on(facts: list[Fact], decision: Fact | None) -> Fact | None:
@@ -131,7 +138,7 @@ def _problem(
         return str(refusal.body["reason"])
     if report is None:
         return _failure(instance, {PIPELINE_TAG: pipeline.name, BATCH_TAG: batch})
-    decision = _last(facts, "decision", batch)
+    decision = _decision(facts, batch)
     if decision is None or not decision.body["asked"] or _verdict_on(facts, decision):
         return None
     return _failure(instance, {PIPELINE_TAG: pipeline.name, RETRAINING_TAG: decision.body["key"]})

@@ -13,7 +13,7 @@ from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.retraining import decide_weekly
 from mldebt_assets.decisions import history_at
 from mldebt_assets.jobs import retraining_job_name
-from mldebt_assets.pending import WEEKLY, decisions, last_decided, pending_retraining
+from mldebt_assets.pending import decisions, last_decided, pending_retraining
 from mldebt_assets.reconcile import UNFINISHED, reconciled
 from mldebt_assets.snapshots import at_storage_id
 
@@ -42,7 +42,7 @@ def weekly_training(
     reconciled(instance, pipeline, platform, now)
     record = platform.record(pipeline.name)
     facts = record.facts()
-    name = f"{WEEKLY}{scheduled:%Y-%m-%d}"
+    name = f"weekly:{scheduled:%Y-%m-%d}"
     taken = [fact for fact in decisions(facts) if fact.body["key"] == name]
     if not taken:
         try:
@@ -59,8 +59,13 @@ def weekly_training(
             key=name,
         )
         # A weekly "no" is about no batch, and settles nothing that was judged.
-        about = {"batch": batch if decision.asked else None, "storage_id": last_decided(facts)}
-        body = {**about, "events": [], **asdict(decision)}
+        body = {
+            "about": "week",
+            "batch": batch if decision.asked else None,
+            "storage_id": last_decided(facts),
+            "events": [],
+            **asdict(decision),
+        }
         taken = [record.append("decision", body, effective_at=when)]
         facts += taken
     if not taken[-1].body["asked"]:
