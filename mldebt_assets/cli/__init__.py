@@ -10,19 +10,8 @@ from typing import Annotated
 
 import typer
 
-from mldebt_assets.cli import setup
-from mldebt_assets.cli.doctor import doctor
-from mldebt_assets.cli.drift import drift
-from mldebt_assets.cli.lineage import lineage
-from mldebt_assets.cli.main_job import replay
-from mldebt_assets.cli.opening import (
-    EXIT_NO,
-    EXIT_NO_ANSWER,
-    EXIT_WRONG_CALL,
-    say,
-)
-from mldebt_assets.cli.status import status
-from mldebt_assets.cli.ui import ui
+from mldebt_assets.cli import doctor, drift, lineage, main_job, setup, status, ui
+from mldebt_assets.cli.opening import EXIT_NO, EXIT_NO_ANSWER, EXIT_WRONG_CALL, say
 from mldebt_assets.core.errors import CallError, MLDebtError, UnlikePointersError
 from mldebt_assets.home import TELEMETRY_OFF
 
@@ -41,9 +30,9 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for panel, commands in {
-    "The main job": (replay,),
-    "Questions": (status, lineage, drift, doctor),
-    "Around it": (setup.init, setup.fetch, setup.publish, ui),
+    "The main job": (main_job.replay,),
+    "Questions": (status.status, lineage.lineage, drift.drift, doctor.doctor),
+    "Around it": (setup.init, setup.fetch, setup.publish, ui.ui),
 }.items():
     for command in commands:
         cli.command(rich_help_panel=panel)(command)

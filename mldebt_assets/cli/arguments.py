@@ -22,8 +22,9 @@ def complete_batch(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the landed batches of the pipeline named before; nothing where none can be listed."""
     from mldebt_assets.sources.landing import survey
 
+    unparsed = next(iter(ctx.args), "")  # what stood before an option that still has no value
     try:
-        source = pipelines.find(ctx.params.get("pipeline") or "").source
+        source = pipelines.find(ctx.params.get("pipeline") or unparsed).source
         landed = survey(source, project_root()).arrivals
     except MLDebtError:
         return []  # a shell that completes is no place for an error

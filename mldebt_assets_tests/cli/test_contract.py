@@ -14,12 +14,13 @@ import typer
 from mldebt_assets import cli, pipelines
 from mldebt_assets.cli.documents import DOCUMENTS
 from mldebt_assets.core import errors
-from mldebt_assets_tests.command_line import installation, mldebt
+from mldebt_assets_tests.command_line import COLUMNS, installation, mldebt
 from mldebt_assets_tests.sample import BATCHES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECTION = re.search(r"^## Commands\n(.*?)^## ", (ROOT / "README.md").read_text(), re.M | re.S)[1]
 DEMO = [pipeline.name for pipeline in pipelines.PIPELINES]
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 EXIT_CODES = {0, 1, 2, 3, 130}
 
 
@@ -156,6 +157,45 @@ def test_the_types_notice_what_is_wrong():
     assert nonconformities({"ok": True, "checks": [check]}, wanted) == [
         "document.checks[0] lacks unit"
     ]
+
+
+@pytest.fixture(scope="module")
+def pages(documents):
+    """What every command prints that prints a page, once all batches are replayed."""
+    asked = [
+        ("replay", "parcels"),
+        ("status",),
+        ("lineage", "parcels"),
+        ("drift", "parcels"),
+        ("drift", "parcels", "--last", "1"),
+        ("doctor",),
+    ]
+    return [mldebt(*arguments) for arguments in asked]
+
+
+def test_no_page_is_wider_than_a_terminal_or_has_control_characters(pages):
+    """Into a file or a pipe goes text, and nothing else."""
+    for said in pages:
+        assert said.code == 0, said.err
+        assert max(map(len, said.out.splitlines())) <= COLUMNS
+        assert CONTROL.findall(said.out + said.err) == []
+
+
+def test_drift_shows_each_batch_beside_its_reference(pages):
+    """Whose reference it was, what drifted, and where the calm columns went."""
+    several, one = pages[3].out, pages[4].out
+    assert "2020-01, 2020-02, 2020-03: no champion yet" in several
+    assert re.search(r"2020-05 +drift +v1: 2020-01 to 2020-03 +1 of \d", several)
+    assert re.search(r"^weight_kg +· +\.\d\d$", several, re.MULTILINE)
+    assert "drift of the newest batch" in one
+    assert re.search(r"^weight_kg +\.\d\d +0\.0% +0\.0% +drift$", one, re.MULTILINE)
+
+
+def test_status_shows_every_pipeline_and_what_to_do_without_a_champion(pages):
+    """The page for those who have several."""
+    assert re.search(
+        r"^parcels  champion: v2 since 2020-06-01, weights [0-9a-f]{12}$", pages[1].out, re.M
+    )
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERING))
