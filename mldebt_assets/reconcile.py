@@ -43,7 +43,7 @@ def clear_up(
 ) -> str:
     """End what a kill left open in any of these pipelines; return what was done, as a sentence."""
     dead = fail_dead_runs(instance, platform, now)
-    done = [f"Failed {len(dead)} dead runs: {', '.join(dead)}."] if dead else []
+    done = [f"Failed as dead: {', '.join(dead)}."] if dead else []
     for pipeline in pipelines:
         if unfinished_run(instance, pipeline) is None:
             finished = finish_promotions(instance, platform, pipeline)

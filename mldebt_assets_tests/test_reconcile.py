@@ -17,10 +17,11 @@ from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RAW_TAG, batches,
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.promotions import PromotionRecord, open_intents
-from mldebt_assets.reconcile import fail_dead_runs, finish_promotions, is_alive
+from mldebt_assets.reconcile import LONGEST_START, fail_dead_runs, finish_promotions, is_alive
 from mldebt_assets.registry import Registry
 from mldebt_assets.replay import SILENT
 from mldebt_assets.resources import PROCESS_TAG, process_identity
+from mldebt_assets.sensors import DEAD_RUNS
 from mldebt_assets.snapshots import READ_PREFIX, as_stored
 from mldebt_assets.store import SnapshotStore
 from mldebt_assets.story import chapters
@@ -308,6 +309,79 @@ def test_a_dead_run_is_failed_and_a_living_one_is_left_alone(world, sleeper):
     assert status_of(world, tracked[gone.run_id]) == "KILLED"
     assert status_of(world, tracked[ours.run_id]) == "RUNNING"
     assert fail_dead_runs(world.instance, world.platform, datetime.now(UTC)) == []
+
+
+LONG_AGO = 2 * LONGEST_START
+
+
+@pytest.mark.parametrize(
+    ("status", "ours", "dead"),
+    [
+        ("NOT_STARTED", True, True),
+        ("STARTING", True, True),
+        ("STARTED", True, True),
+        ("CANCELING", True, True),
+        ("STARTING", False, True),
+        ("STARTED", False, False),
+        ("SUCCESS", True, False),
+    ],
+)
+def test_a_run_that_no_process_took_up_is_dead_after_a_while(world, status, ours, dead):
+    """Its launcher was killed before it could start one. Other programs' runs name no process."""
+    left = create_run_for_test(
+        world.instance,
+        status=dg.DagsterRunStatus[status],
+        tags={PIPELINE_TAG: "parcels"} if ours else {},
+    )
+    now = datetime.now(UTC)
+    assert fail_dead_runs(world.instance, world.platform, now) == []
+    found = fail_dead_runs(world.instance, world.platform, now + LONG_AGO)
+    assert found == ([left.run_id] if dead else [])
+    ended = world.instance.get_run_by_id(left.run_id).status
+    cancelled = dg.DagsterRunStatus.CANCELED
+    expected = cancelled if status == "CANCELING" else dg.DagsterRunStatus.FAILURE
+    assert ended == (expected if dead else left.status)
+
+
+def test_a_run_that_is_executed_again_does_not_die_of_its_parents_process(world, sleeper):
+    """Dagster's web UI copies every tag, that of the dead process too."""
+    tags = {PIPELINE_TAG: "parcels", PROCESS_TAG: identity_of(sleeper)}
+    failed = create_run_for_test(world.instance, status=dg.DagsterRunStatus.FAILURE, tags=tags)
+    again = create_run_for_test(
+        world.instance,
+        status=dg.DagsterRunStatus.STARTING,
+        tags=tags,
+        parent_run_id=failed.run_id,
+        root_run_id=failed.run_id,
+    )
+    sleeper.kill()
+    sleeper.wait()
+    now = datetime.now(UTC)
+    assert fail_dead_runs(world.instance, world.platform, now) == []
+    assert fail_dead_runs(world.instance, world.platform, now + LONG_AGO) == [again.run_id]
+
+
+def test_the_sensor_of_dead_runs_clears_up_whatever_other_sensors_are_stopped(world, sleeper):
+    """A user who takes in by night alone has stopped the sensor that used to do it."""
+    stop_promotion(world, die_at_alias)
+    tags = {PIPELINE_TAG: "parcels", PROCESS_TAG: identity_of(sleeper)}
+    dead = create_run_for_test(world.instance, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    assert sensed(world) == "No run is dead, and no promotion stopped half-way."
+    sleeper.kill()
+    sleeper.wait()
+    assert sensed(world) == (
+        f"Failed as dead: {dead.run_id}. Finished the promotion of parcels v1."
+    )
+    assert sensed(world) == "No run is dead, and no promotion stopped half-way."
+
+
+def sensed(world):
+    """Evaluate the sensor of dead runs as the daemon does; return what its tick says."""
+    context = dg.build_sensor_context(
+        instance=world.instance, instance_ref=world.instance.get_ref(), sensor_name=DEAD_RUNS
+    )
+    repository = world.definitions.get_repository_def()
+    return repository.get_sensor_def(DEAD_RUNS).evaluate_tick(context).skip_message
 
 
 def track(world, run):
