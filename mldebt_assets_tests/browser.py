@@ -31,6 +31,8 @@ PREFERENCES = {
 }
 # Any other host has no address, whoever asks for it: a page, or Chromium itself.
 ONLY_THIS_MACHINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+MARKDOWN_LINK = "[Show Markdown]"
+DIALOG = ".dagster-dialog"
 DECODED = "async picture => { await picture.decode(); return picture.naturalWidth; }"
 
 
@@ -82,14 +84,26 @@ class Tab:
         self.open(f"/assets/{pipeline}/champion?view=overview")
         self.page.get_by_text(training_set).first.wait_for()
         widths: list[int] = []
-        for link in self.page.get_by_text("[Show Markdown]", exact=True).all():
+        for position, link in enumerate(self.page.get_by_text(MARKDOWN_LINK, exact=True).all()):
+            if position:
+                self.page.get_by_text("Close", exact=True).click()
+                self.page.locator(DIALOG).wait_for(state="hidden")
             link.click()
-            plots = self.page.locator(".dagster-dialog img")
-            plots.first.wait_for()
-            widths += [plot.evaluate(DECODED) for plot in plots.all()]
-            self.page.keyboard.press("Escape")
-            plots.first.wait_for(state="hidden")
+            widths += [plot.evaluate(DECODED) for plot in self.plots().all()]
         return widths
+
+    def open_plot(self, name: str) -> Locator:
+        """On an asset's page, open the plot of a name; return it, once it is drawn."""
+        row = self.page.locator("tr").filter(has=self.page.get_by_text(name, exact=True)).last
+        row.get_by_text(MARKDOWN_LINK, exact=True).click()
+        plot = self.plots().first
+        plot.evaluate(DECODED)
+        return plot
+
+    def plots(self) -> Locator:
+        """Return the plots in the window that is open, once its text is there."""
+        self.page.locator(f"{DIALOG} .dagster-markdown").wait_for()
+        return self.page.locator(f"{DIALOG} img")
 
     def open_check(self, pipeline: str, asset: str, check: str) -> str:
         """Open a check's page; return what it says of the latest execution."""
