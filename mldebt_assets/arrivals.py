@@ -20,23 +20,33 @@ from mldebt_assets.assets.keys import (
     batches,
     key,
 )
-from mldebt_assets.core.errors import BatchChangedError
+from mldebt_assets.core.errors import BatchChangedError, DeclarationError
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.decisions import retraining_has_its_turn
 from mldebt_assets.failures import CODE_TAG, after_failures
 from mldebt_assets.home import project_root
-from mldebt_assets.jobs import batch_job_name
+from mldebt_assets.jobs import batch_job_name, labels_job_name
 from mldebt_assets.provenance import code_digest
 from mldebt_assets.reconcile import reconciled
-from mldebt_assets.snapshots import as_stored
+from mldebt_assets.snapshots import as_stored, newest_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from datetime import datetime
 
-    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.pipeline import LandingFolder, Pipeline
     from mldebt_assets.resources import Platform
     from mldebt_assets.sources.landing import Arrival, Landing
+
+
+@dataclass(frozen=True)
+class Intake:
+    """A landing folder, the job that takes in a file of it, the stage that stores its bytes."""
+
+    source: LandingFolder
+    job: str
+    stage: str
+
 
 State = Literal["settled", "waits", "left alone", "wanted"]
 
@@ -69,13 +79,14 @@ def next_arrival(
         return dg.SensorResult(skip_reason=f"Run {busy} of this pipeline has not ended yet.")
     if retraining_has_its_turn(context.instance, pipeline, platform, now):
         return dg.SensorResult(skip_reason="The newest batch waits for the decision on retraining.")
-    folder = landing.survey(pipeline.source, project_root())
+    intake = Intake(pipeline.source, batch_job_name(pipeline), "raw")
+    folder = landing.survey(intake.source, project_root())
     settled: dict[str, str] = json.loads(context.cursor or "{}")
     unsettled = [a for a in folder.arrivals if settled.get(a.batch) != a.fingerprint]
     refused = refusals(pipeline, platform)
     seen: dict[str, Outlook] = {}
     for arrival in unsettled:
-        outlook = look(context.instance, pipeline, arrival, refused, now)
+        outlook = look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
         if outlook.request is not None:
             return dg.SensorResult(
                 run_requests=[outlook.request],
@@ -90,6 +101,37 @@ def next_arrival(
     return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=json.dumps(settled))
 
 
+def next_labels(
+    context: dg.SensorEvaluationContext, pipeline: Pipeline, platform: Platform, now: datetime
+) -> dg.SensorResult:
+    """Ask for the first file of late labels that is new or has changed, or say why for none.
+
+    Labels wait for their batch, and for nothing else: those of a later batch may come first.
+    """
+    from mldebt_assets.sources import landing
+
+    if pipeline.labels is None:
+        raise DeclarationError.of(pipeline.name, "it declares no late labels.", "declare `labels`.")
+    busy = reconciled(context.instance, pipeline, platform, now)
+    if busy is not None:
+        return dg.SensorResult(skip_reason=f"Run {busy} of this pipeline has not ended yet.")
+    intake = Intake(pipeline.labels, labels_job_name(pipeline), "labels")
+    folder = landing.survey(intake.source, project_root())
+    names = context.instance.get_dynamic_partitions(batches(pipeline).name or "")
+    scored = newest_of_each(context.instance, key(pipeline, "predictions"), names)
+    refused = refusals(pipeline, platform)
+    seen: dict[str, Outlook] = {}
+    for arrival in folder.arrivals:
+        if arrival.batch not in scored:
+            seen[arrival.batch] = Outlook(state="waits", reason="its batch has not been scored yet")
+            continue
+        outlook = look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
+        if outlook.request is not None:
+            return dg.SensorResult(run_requests=[outlook.request])
+        seen[arrival.batch] = outlook
+    return dg.SensorResult(skip_reason=nothing_asked(folder, seen))
+
+
 def all_arrivals(
     instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform, now: datetime
 ) -> list[dg.RunRequest] | dg.SkipReason:
@@ -101,10 +143,11 @@ def all_arrivals(
     from mldebt_assets.sources import landing
 
     reconciled(instance, pipeline, platform, now)
-    folder = landing.survey(pipeline.source, project_root())
+    intake = Intake(pipeline.source, batch_job_name(pipeline), "raw")
+    folder = landing.survey(intake.source, project_root())
     refused = refusals(pipeline, platform)
     seen = {
-        arrival.batch: look(instance, pipeline, arrival, refused, now)
+        arrival.batch: look(instance, pipeline, intake, arrival, refused=refused, now=now)
         for arrival in folder.arrivals
     }
     requests = [outlook.request for outlook in seen.values() if outlook.request is not None]
@@ -130,7 +173,9 @@ def nothing_asked(folder: Landing, seen: dict[str, Outlook]) -> str:
 def look(
     instance: dg.DagsterInstance,
     pipeline: Pipeline,
+    intake: Intake,
     arrival: Arrival,
+    *,
     refused: Collection[str],
     now: datetime,
 ) -> Outlook:
@@ -142,8 +187,8 @@ def look(
     """
     from mldebt_assets.sources import landing
 
-    job, tags = batch_job_name(pipeline), {PIPELINE_TAG: pipeline.name, BATCH_TAG: arrival.batch}
-    latest = instance.get_runs(dg.RunsFilter(job_name=job, tags=tags), limit=1)
+    tags = {PIPELINE_TAG: pipeline.name, BATCH_TAG: arrival.batch}
+    latest = instance.get_runs(dg.RunsFilter(job_name=intake.job, tags=tags), limit=1)
     noted = latest[0].tags if latest and arrival.marked else {}
     unchanged = noted.get(LANDED_TAG) == arrival.fingerprint
     if unchanged and latest[0].is_success:
@@ -154,8 +199,10 @@ def look(
         reason = str(changing).partition(".\nFix: ")[0]
         return Outlook(state="waits", reason=reason)
     tags = {**tags, RAW_TAG: digest}
-    others_until = others_taken_in_until(instance, pipeline, arrival.batch, digest)
-    every = instance.get_run_records(dg.RunsFilter(job_name=job, tags=tags))
+    others_until = others_taken_in_until(
+        instance, key(pipeline, intake.stage), arrival.batch, digest
+    )
+    every = instance.get_run_records(dg.RunsFilter(job_name=intake.job, tags=tags))
     records = [r for r in every if r.create_timestamp.timestamp() > others_until]
     done = outlook_of(instance, pipeline, records, refused, now)
     if done.state != "wanted":
@@ -201,11 +248,11 @@ def refusals(pipeline: Pipeline, platform: Platform) -> set[str]:
 
 
 def others_taken_in_until(
-    instance: dg.DagsterInstance, pipeline: Pipeline, batch: str, digest: str
+    instance: dg.DagsterInstance, asset: dg.AssetKey, batch: str, digest: str
 ) -> float:
     """Return when other bytes of this batch were last taken in, in seconds since 1970, else 0."""
     taken_in = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=key(pipeline, "raw"), asset_partitions=[batch]),
+        dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[batch]),
         limit=LANDINGS_A_BATCH,
     ).records
     others = [r.timestamp for r in taken_in if as_stored(r).snapshot.sha256 != digest]

@@ -16,12 +16,18 @@ BATCH_ASSETS = (
     "performance",
     "drift_report",
 )
+LABELS_ASSETS = ("labels", "features", "predictions", "performance")
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion")
 
 
 def batch_job_name(pipeline: Pipeline) -> str:
     """Return the name of the job that takes in one batch."""
     return f"{pipeline.name}_batch"
+
+
+def labels_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that takes in a batch's late labels."""
+    return f"{pipeline.name}_labels"
 
 
 def performance_job_name(pipeline: Pipeline) -> str:
@@ -37,7 +43,9 @@ def retraining_job_name(pipeline: Pipeline) -> str:
 def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
     """Return the jobs. They run in one process: each step of its own would import everything."""
     tags = {PIPELINE_TAG: pipeline.name}
+    late = [] if pipeline.labels is None else [labels_job(pipeline, tags)]
     return [
+        *late,
         dg.define_asset_job(
             batch_job_name(pipeline),
             selection=[key(pipeline, stage) for stage in BATCH_ASSETS],
@@ -60,3 +68,14 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
             description="Train a candidate on what has arrived, and let the gate judge it.",
         ),
     ]
+
+
+def labels_job(pipeline: Pipeline, tags: dict[str, str]) -> UnresolvedAssetJobDefinition:
+    """Return the job that takes in labels which came after their batch."""
+    return dg.define_asset_job(
+        labels_job_name(pipeline),
+        selection=[key(pipeline, stage) for stage in LABELS_ASSETS],
+        executor_def=dg.in_process_executor,
+        tags=tags,
+        description="Take in a batch's late labels, and measure how well it was served.",
+    )

@@ -65,6 +65,7 @@ def trace(
     )
     manifest = platform.snapshots.load(training_set.snapshot)
     walked = walk(instance, pipeline, training_set)
+    labels = late_labels(instance, pipeline, walked["features"])
     compare(platform, pipeline, manifest, walked)
     return {
         "pipeline": pipeline.name,
@@ -80,6 +81,7 @@ def trace(
             "rows": manifest["rows"],
             "batches": [
                 {name: entry[name] for name in ("batch", *reversed(STAGES))}
+                | ({"labels": labels[entry["batch"]].identity} if entry["batch"] in labels else {})
                 for entry in manifest["batches"]
             ],
         },
@@ -91,7 +93,7 @@ def trace(
         "configuration": {"digest": model.metadata["configuration"]},
         "environment": model.metadata["environment_facts"],
         "promotion": promotion_of(decision),
-        "sources": sources_of(walked),
+        "sources": [*sources_of(walked["raw"]), *sources_of(labels)],
     }
 
 
@@ -147,14 +149,28 @@ def compare(
                 )
 
 
-def sources_of(walked: dict[str, dict[str, Stored]]) -> list[dict[str, Any]]:
-    """Return where each batch came from and under which licence."""
+def late_labels(
+    instance: dg.DagsterInstance, pipeline: Pipeline, features: dict[str, Stored]
+) -> dict[str, Stored]:
+    """Return the labels that each batch's features say they read, where labels come late."""
+    asset = key(pipeline, "labels")
+    read = {
+        batch: int(storage_id)
+        for batch, made in features.items()
+        for _, storage_id in made.reads.get(asset.to_user_string(), {}).values()
+    }
+    found = at_storage_ids(instance, asset, list(read.values()))
+    return {batch: found[storage_id] for batch, storage_id in read.items()}
+
+
+def sources_of(stored: dict[str, Stored]) -> list[dict[str, Any]]:
+    """Return where each batch's bytes came from and under which licence."""
     return [
         {
             "batch": batch,
-            "uri": raw.metadata["source"],
-            "licence": raw.metadata["licence"],
-            "consent": raw.metadata["consent"],
+            "uri": one.metadata["source"],
+            "licence": one.metadata["licence"],
+            "consent": one.metadata["consent"],
         }
-        for batch, raw in walked["raw"].items()
+        for batch, one in stored.items()
     ]

@@ -86,12 +86,18 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
-    """One model in production, from where its data comes to when it is replaced."""
+    """One model in production, from where its data comes to when it is replaced.
+
+    ``labels`` is where they come from where they come later than their batch: a file under the
+    batch's name, with the row key and the columns that the target reads, for some or all rows.
+    Without it, these columns are in the batch itself.
+    """
 
     name: str
     description: str
     owner: str
     source: LandingFolder
+    labels: LandingFolder | None = None
     columns: tuple[Column, ...]
     row_key: tuple[str, ...]
     time: str
@@ -132,10 +138,37 @@ class Pipeline:
                 f"it uses {', '.join(unknown)}, but its columns are {', '.join(names)}.",
                 "declare the column, or correct the name.",
             )
+        self._refuse_late_columns()
+
+    def _refuse_late_columns(self) -> None:
+        """Refuse what needs, when a batch arrives, a column that comes with its labels."""
+        if self.labels is None:
+            return
+        judged = {str(rule.arguments.get("column")) for rule in self.expectations}
+        needed = {*self.row_key, self.time, self.split.group, *judged} & set(self.target.reads)
+        if needed:
+            raise DeclarationError.of(
+                self.name,
+                f"it needs {', '.join(sorted(needed))} when a batch arrives, but reads the target "
+                "from there, which comes later.",
+                "read the target from columns of its own, or land labels with their batch.",
+            )
 
     def column(self, name: str) -> Column:
         """Return the declared column of this name; KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
+
+    @property
+    def batch_columns(self) -> tuple[Column, ...]:
+        """The columns of a batch's file: all, but for those that come with late labels."""
+        late = () if self.labels is None else self.target.reads
+        return tuple(column for column in self.columns if column.name not in late)
+
+    @property
+    def label_columns(self) -> tuple[Column, ...]:
+        """The columns of a file of late labels: the row key, and what the target reads."""
+        named = (*self.row_key, *self.target.reads)
+        return tuple(self.column(name) for name in named)
 
     @property
     def watched(self) -> tuple[Column, ...]:

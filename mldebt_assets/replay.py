@@ -29,10 +29,15 @@ from mldebt_assets.core.errors import BusyError, UnknownBatchError
 from mldebt_assets.decisions import retraining_name
 from mldebt_assets.failures import FAILED, WATCHED_TAG
 from mldebt_assets.home import project_root
-from mldebt_assets.jobs import batch_job_name, performance_job_name, retraining_job_name
+from mldebt_assets.jobs import (
+    batch_job_name,
+    labels_job_name,
+    performance_job_name,
+    retraining_job_name,
+)
 from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.resources import PROCESS_TAG, process_identity
-from mldebt_assets.sensors import arrivals_name, late_labels_name
+from mldebt_assets.sensors import arrivals_name, labels_name, late_labels_name
 from mldebt_assets.story import Chapter, chapter, chapters
 
 if TYPE_CHECKING:
@@ -147,8 +152,8 @@ class Clockwork:
         settled: list[str] = []
         while True:
             self.retrain_as_asked()
-            if self.measure_late_labels():
-                self.retrain_as_asked()
+            if self.take_in_labels() or self.measure_late_labels():
+                continue
             request = self.tick(arrivals_name(self.pipeline))
             batch = (request and request.partition_key) or ""
             if request is None or (until is not None and batch > until):
@@ -167,6 +172,13 @@ class Clockwork:
             batch, reason = request.tags[BATCH_TAG], request.tags[REASON_TAG]
             self.report(Progress("retraining", batch, reason))
             self.execute(retraining_job_name(self.pipeline), request)
+
+    def take_in_labels(self) -> bool:
+        """Take in the next labels that came after their batch; return whether there were any."""
+        if self.pipeline.labels is None:
+            return False
+        request = self.tick(labels_name(self.pipeline))
+        return request is not None and self.execute(labels_job_name(self.pipeline), request)
 
     def measure_late_labels(self) -> bool:
         """Measure again what was measured before its labels came; return whether anything was."""

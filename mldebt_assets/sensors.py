@@ -10,10 +10,15 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mldebt_assets.arrivals import next_arrival
+from mldebt_assets.arrivals import next_arrival, next_labels
 from mldebt_assets.decisions import next_retraining, retraining_name
 from mldebt_assets.home import Home
-from mldebt_assets.jobs import batch_job_name, performance_job_name, retraining_job_name
+from mldebt_assets.jobs import (
+    batch_job_name,
+    labels_job_name,
+    performance_job_name,
+    retraining_job_name,
+)
 from mldebt_assets.late_labels import next_window
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.reconcile import clear_up
@@ -29,6 +34,11 @@ DEAD_RUNS = "dead_runs"
 def arrivals_name(pipeline: Pipeline) -> str:
     """Return the name of the sensor that takes in what lands."""
     return f"{pipeline.name}_arrivals"
+
+
+def labels_name(pipeline: Pipeline) -> str:
+    """Return the name of the sensor that takes in late labels."""
+    return f"{pipeline.name}_labels"
 
 
 def late_labels_name(pipeline: Pipeline) -> str:
@@ -69,7 +79,24 @@ def build(pipeline: Pipeline) -> list[dg.SensorDefinition]:
     def late_labels(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return next_window(context, pipeline, platform(), datetime.now(UTC))
 
-    return [arrivals, late_labels, retraining]
+    late = [] if pipeline.labels is None else [build_labels(pipeline)]
+    return [arrivals, *late, late_labels, retraining]
+
+
+def build_labels(pipeline: Pipeline) -> dg.SensorDefinition:
+    """Return the sensor that takes in labels which come after their batch."""
+
+    @dg.sensor(
+        name=labels_name(pipeline),
+        job_name=labels_job_name(pipeline),
+        minimum_interval_seconds=LATE_LABELS_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Take in one new or changed file of late labels at a time.",
+    )
+    def labels(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return next_labels(context, pipeline, platform(), datetime.now(UTC))
+
+    return labels
 
 
 def build_dead_runs(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:

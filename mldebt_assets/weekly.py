@@ -49,6 +49,8 @@ def weekly_training(
             chosen = choose(instance, pipeline, None)
         except NothingToTrainOnError:
             return dg.SkipReason("The weekly retraining waits: no batch has arrived yet.")
+        if not chosen:
+            return dg.SkipReason("The weekly retraining waits: no label has arrived yet.")
         batch, when = chosen[-1][0].batch, effective_at(chosen[-1][1])
         decision = decide_weekly(
             fresh=fresh(instance, pipeline, facts, [features for features, _ in chosen]),

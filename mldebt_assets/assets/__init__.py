@@ -5,6 +5,7 @@ from mldebt_assets.assets import (
     drift_report,
     evaluation,
     features,
+    labels,
     model,
     performance,
     predictions,
@@ -14,6 +15,6 @@ from mldebt_assets.assets import (
     validated,
 )
 
-BATCH_STAGES = (raw, validated, features, scorer, predictions, performance, drift_report)
+BATCH_STAGES = (raw, validated, labels, features, scorer, predictions, performance, drift_report)
 TRAINING_STAGES = (training_set, model, evaluation, champion)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

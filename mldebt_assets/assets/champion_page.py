@@ -1,5 +1,6 @@
 """What a person finds on the page of ``p/champion``: what is in production, and why."""
 
+import textwrap
 from typing import Any
 
 import dagster as dg
@@ -12,16 +13,9 @@ from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import at_storage_id
 
 SHOWN_DIGITS = 12
-LONGEST_REASON = 240
-IN_PRODUCTION = """\
-**v{version}** since {since} of the data's time, promoted {decided} by the {by}
-
-- **Learned from** training set `{training_set}`: {rows:,} rows, {count} batches, {first} to {last}
-- **Won because** {reason}
-- **Asked for by** {asked_because}
-- **Replaced** {previous}
-- **Proved by** `mldebt lineage {pipeline} --version {version}`
-"""
+LONGEST_REASON = 200
+LINE_SIGNS = 44
+HARD_BREAK = "  \n  "
 
 
 def headline(
@@ -58,29 +52,34 @@ def headline(
 def in_production(pipeline: Pipeline, intent: Fact, manifest: dict[str, Any]) -> str:
     """Return in Markdown which snapshot made the champion, why it won, and how to prove it."""
     decision, batches = intent.body, manifest["batches"]
-    previous = decision["previous_version"]
-    return IN_PRODUCTION.format(
-        pipeline=pipeline.name,
-        version=decision["version"],
-        since=f"{intent.effective_at:%Y-%m-%d}",
-        decided=f"{intent.recorded_at:%Y-%m-%d %H:%M} UTC",
-        by=decision["by"],
-        training_set=decision["training_set"]["sha256"][:SHOWN_DIGITS],
-        rows=manifest["rows"],
-        count=len(batches),
-        first=batches[0]["batch"],
-        last=batches[-1]["batch"],
-        reason=cut(decision["reason"]),
-        asked_because=cut(decision["asked_because"]),
-        previous="nothing: it is the first" if previous is None else f"v{previous}",
-    )
+    previous, version = decision["previous_version"], decision["version"]
+    facts = {
+        "In production": f"v{version} since {intent.effective_at:%Y-%m-%d}, in the data's time",
+        "Learned from": f"training set `{decision['training_set']['sha256'][:SHOWN_DIGITS]}`: "
+        f"{manifest['rows']:,} rows in {len(batches)} batches, "
+        f"{batches[0]['batch']} to {batches[-1]['batch']}",
+        "Won because": decision["reason"],
+        "Asked for by": decision["asked_because"],
+        "Replaced": "nothing: it is the first" if previous is None else f"v{previous}",
+        "Decided": f"{intent.recorded_at:%Y-%m-%d %H:%M} UTC by the {decision['by']}",
+    }
+    items = [item(name, cut(text)) for name, text in facts.items()]
+    proof = f"- **Prove it**{HARD_BREAK}`mldebt lineage {pipeline.name} --version {version}`"
+    return "\n".join([*items, proof])
+
+
+def item(name: str, text: str) -> str:
+    """Return one item of the list, in lines that end where Dagster's table is still on screen.
+
+    Its column is as wide as the longest hash in it, wider than what a browser of 1600 shows.
+    """
+    lines = textwrap.wrap(f"**{name}** {text}", LINE_SIGNS, break_on_hyphens=False)
+    return "- " + HARD_BREAK.join(lines)
 
 
 def cut(text: str) -> str:
     """Return a reason, cut at a word where it is long."""
-    if len(text) <= LONGEST_REASON:
-        return text
-    return text[:LONGEST_REASON].rsplit(" ", 1)[0] + " …"
+    return textwrap.shorten(text, LONGEST_REASON, placeholder=" …")
 
 
 def trained_on(manifest: dict[str, Any]) -> dg.TableMetadataValue:

@@ -1,11 +1,13 @@
 """``p/raw``: the very bytes that came, kept for ever under their hash."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from mldebt_assets.assets.keys import common
 from mldebt_assets.core.errors import BatchRefusedError, UnknownBatchError
 from mldebt_assets.home import project_root
-from mldebt_assets.pipeline import Pipeline, check_batch_name
+from mldebt_assets.pipeline import Column, LandingFolder, Pipeline, check_batch_name
 from mldebt_assets.store import Blob
 
 
@@ -17,35 +19,37 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         description=f"The very bytes that came. {pipeline.source.description}.",
     )
     def raw(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Blob]:
-        from mldebt_assets.sources import landing
-
-        batch = check_batch_name(context.partition_key)
-        arrivals = {a.batch: a for a in landing.survey(pipeline.source, project_root()).arrivals}
-        if batch not in arrivals:
-            raise UnknownBatchError.of(pipeline.name, batch, arrivals)
-        arrival = arrivals[batch]
-        blob = Blob(landing.read(arrival), arrival.suffix)
-        return dg.MaterializeResult(
-            value=blob,
-            metadata={
-                "source": arrival.uri,
-                "licence": pipeline.source.licence,
-                "consent": pipeline.source.consent,
-                **table_metadata(pipeline, batch, blob),
-            },
-        )
+        batch = context.partition_key
+        blob, whence = landed(pipeline, pipeline.source, batch)
+        facts = table_metadata(pipeline.batch_columns, batch, blob)
+        return dg.MaterializeResult(value=blob, metadata={**whence, **facts})
 
     return [raw]
 
 
+def landed(pipeline: Pipeline, source: LandingFolder, batch: str) -> tuple[Blob, dict[str, str]]:
+    """Return the very bytes that lie in a landing folder for a batch, and whence they came.
+
+    Raises: BatchNameError, UnknownBatchError if no file there is called so.
+    """
+    from mldebt_assets.sources import landing
+
+    arrivals = {a.batch: a for a in landing.survey(source, project_root()).arrivals}
+    if check_batch_name(batch) not in arrivals:
+        raise UnknownBatchError.of(pipeline.name, batch, arrivals)
+    arrival = arrivals[batch]
+    whence = {"source": arrival.uri, "licence": source.licence, "consent": source.consent}
+    return Blob(landing.read(arrival), arrival.suffix), whence
+
+
 def table_metadata(
-    pipeline: Pipeline, batch: str, blob: Blob
+    columns: Sequence[Column], batch: str, blob: Blob
 ) -> dict[str, dg.MetadataValue | str | int]:
     """Return rows and column schema, or why the bytes cannot be read as the declared table."""
     from mldebt_assets.core.tables import parse
 
     try:
-        rows = parse(blob.data, batch=batch, suffix=blob.suffix, columns=pipeline.columns)
+        rows = parse(blob.data, batch=batch, suffix=blob.suffix, columns=columns)
     except BatchRefusedError as problem:
         return {"unreadable": str(problem)}
     declared = [
@@ -55,7 +59,7 @@ def table_metadata(
             description=column.meaning,
             constraints=dg.TableColumnConstraints(nullable=column.nullable),
         )
-        for column in pipeline.columns
+        for column in columns
     ]
     return {
         "dagster/row_count": len(rows),

@@ -35,6 +35,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         platform: dg.ResourceParam[Platform],
     ) -> Iterator[Made]:
         chosen = choose(context.instance, pipeline, config.until)
+        if not chosen:
+            raise NothingToTrainOnError.of(pipeline.name)
         reading = Reading(context.instance, platform.snapshots)
         for features, _ in chosen:
             reading.note(features)
@@ -52,11 +54,15 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 def choose(
     instance: dg.DagsterInstance, pipeline: Pipeline, until: str | None
 ) -> list[tuple[Stored, Stored]]:
-    """Return what ``arrived`` gives for each batch that is learned from: the newest ones.
+    """Return what ``arrived`` gives for each batch that is learned from: the newest with labels.
 
     Raises: NothingToTrainOnError, UnknownBatchError as ``arrived``.
     """
-    found = arrived(instance, pipeline, until)
+    found = [
+        (features, validated)
+        for features, validated in arrived(instance, pipeline, until)
+        if features.metadata["labelled rows"]
+    ]
     return found if pipeline.retraining.window is None else found[-pipeline.retraining.window :]
 
 

@@ -92,7 +92,7 @@ def _out(shared: Common, asset_key: dg.AssetKey, description: str) -> dg.AssetOu
 
 def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:
     """Return one blocking check an expectation, evaluated for each batch."""
-    names = expectation_names(pipeline.columns, pipeline.row_key, pipeline.expectations)
+    names = expectation_names(pipeline.batch_columns, pipeline.row_key, pipeline.expectations)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.PreviewWarning)
         return [
@@ -129,11 +129,11 @@ def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":
     from mldebt_assets.core.quality import judge
     from mldebt_assets.core.tables import parse
 
-    rows = parse(raw.data, batch=batch, suffix=raw.suffix, columns=pipeline.columns)
+    rows = parse(raw.data, batch=batch, suffix=raw.suffix, columns=pipeline.batch_columns)
     return judge(
         rows,
         batch=batch,
-        columns=pipeline.columns,
+        columns=pipeline.batch_columns,
         row_key=pipeline.row_key,
         expectations=pipeline.expectations,
         least_rows=pipeline.least_rows,

@@ -160,12 +160,12 @@ class SourceMissingError(DataError, LookupError):
 
 
 class NothingToTrainOnError(DataError, LookupError):
-    """A training was asked for before any batch of the pipeline has features."""
+    """A training was asked for before any batch of the pipeline has features and labels."""
 
     @classmethod
     def of(cls, pipeline: str) -> Self:
         return cls(
-            f"No batch of {pipeline} has features yet, so there is nothing to train on.\n"
+            f"No batch of {pipeline} has labelled rows yet, so there is nothing to train on.\n"
             f"Fix: land a batch and run `mldebt replay {pipeline}`."
         )
 

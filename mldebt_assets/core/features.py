@@ -15,7 +15,11 @@ from mldebt_assets.core.errors import DeclarationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
+
+    from mldebt_assets.core.schema import Column
 
 BOOKKEEPING = "_"
 ROW_ID = "_row_id"
@@ -59,6 +63,29 @@ def feature_table(
         **{SLICE + name: assign(validated).astype(str) for name, assign in slices.items()},
     }
     return inputs.assign(**books).reset_index(drop=True)
+
+
+def with_labels(
+    rows: pd.DataFrame,
+    labels: pd.DataFrame | None,
+    *,
+    row_key: tuple[str, ...],
+    columns: tuple[Column, ...],
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """Return the rows with the columns that labels bring, and which rows have been labelled.
+
+    Args:    ``labels``, at most one a row, of these ``columns``; None before any has come.
+    """
+    import numpy as np
+
+    brought = [column.name for column in columns if column.name not in row_key]
+    if labels is None:
+        return rows.assign(**dict.fromkeys(brought, np.nan)), np.zeros(len(rows), dtype=bool)
+    joined = rows.merge(
+        labels, on=list(row_key), how="left", validate="many_to_one", indicator="_found"
+    ).set_axis(rows.index)
+    labelled = (joined["_found"] == "both").to_numpy()
+    return joined.drop(columns="_found"), labelled
 
 
 def row_ids(rows: pd.DataFrame, row_key: tuple[str, ...]) -> list[str]:

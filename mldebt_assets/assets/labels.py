@@ -1,0 +1,96 @@
+"""``p/labels``: what really happened, where it is known later than the batch itself.
+
+The very bytes of the label file are kept, as those of a batch are; features are made again from
+them. A pipeline whose batches bring their labels has no such asset.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.raw import landed, table_metadata
+from mldebt_assets.assets.reuse import Made
+from mldebt_assets.assets.validated import refuse
+from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.core.errors import BatchRefusedError
+from mldebt_assets.core.verdict import Verdict
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Reading, Stored
+from mldebt_assets.store import Blob
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CHECK = "known_rows"
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that stores late labels, with its check; none where they come in time."""
+    source, asset_key = pipeline.labels, key(pipeline, "labels")
+    if source is None:
+        return []
+
+    @dg.asset(
+        **common(pipeline, "labels", kinds={"dvc", "csv"}, partitioned=True),
+        deps=[key(pipeline, "validated")],
+        check_specs=[
+            dg.AssetCheckSpec(name=CHECK, asset=asset_key, partitions_def=batches(pipeline))
+        ],
+        description=f"What really happened, as far as it is known. {source.description}.",
+    )
+    def labels(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
+        batch = context.partition_key
+        reading = Reading(context.instance, platform.snapshots)
+        rows = reading.load(reading.newest(key(pipeline, "validated"), batch))
+        blob, whence = landed(pipeline, source, batch)
+        try:
+            found = parsed(pipeline, batch, blob)
+        except BatchRefusedError as problem:
+            refuse(context, pipeline, platform, str(problem))
+        verdict = known_rows(pipeline, rows, found)
+        yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
+        facts = table_metadata(pipeline.label_columns, batch, blob)
+        yield dg.Output(blob, metadata={**whence, **facts, **reading.metadata()})
+
+    return [labels]
+
+
+def label_rows(pipeline: Pipeline, stored: Stored, blob: Blob) -> "pd.DataFrame":
+    """Return the rows of a stored label file, typed."""
+    return parsed(pipeline, str(stored.batch), blob)
+
+
+def parsed(pipeline: Pipeline, batch: str, blob: Blob) -> "pd.DataFrame":
+    """Return a label file's rows, typed; BatchRefusedError if it is not one label a row key."""
+    from mldebt_assets.core.tables import parse
+
+    found = parse(blob.data, batch=batch, suffix=blob.suffix, columns=pipeline.label_columns)
+    twice = int(found.duplicated(list(pipeline.row_key)).sum())
+    if twice:
+        raise BatchRefusedError.of(
+            batch,
+            f"its labels name {twice} rows more than once.",
+            "keep one label a row key in the file.",
+        )
+    return found
+
+
+def known_rows(pipeline: Pipeline, rows: "pd.DataFrame", labels: "pd.DataFrame") -> Verdict:
+    """Return whether every label is one of a row that arrived and was valid."""
+    names = list(pipeline.row_key)
+    joined = labels[names].merge(rows[names], on=names, how="left", indicator="_found")
+    strangers = int((joined["_found"] == "left_only").sum())
+    return Verdict(
+        name=CHECK,
+        passed=not strangers,
+        measured=strangers,
+        limit=0,
+        unit="labels",
+        reason=f"{len(labels)} labels for {len(rows)} rows; {strangers} belong to no row that "
+        "arrived and was valid, and count nowhere",
+    )
