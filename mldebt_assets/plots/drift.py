@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
 from mldebt_assets.plots.look import DOTS, HEAT, HEAT_FROM, INK, MUTED, PAPER, Entry, sheet
@@ -120,6 +121,8 @@ def _draw_keys(page: Sheet) -> None:
 
 
 def _draw_rows(page: Sheet, axes: Axes, rows: dict[str, Row]) -> None:
+    cells, colours = [], []
+    dots: dict[str, list[tuple[float, float]]] = {INK: [], PAPER: []}
     for height, (name, row) in enumerate(rows.items()):
         words = page.fitted(name, LEFT - 0.2)
         colour = MUTED if name == PAIRS else INK
@@ -128,20 +131,25 @@ def _draw_rows(page: Sheet, axes: Axes, rows: dict[str, Row]) -> None:
             if reached is None:
                 continue
             step = max(at for at, least in enumerate(HEAT_FROM) if reached >= least)
-            cell = Rectangle(
-                (place, height), 1, 1, facecolor=HEAT[step], edgecolor=PAPER, linewidth=1
-            )
-            axes.add_patch(cell)
+            cells.append(Rectangle((place, height), 1, 1))
+            colours.append(HEAT[step])
             if alarm:
-                dot = PAPER if step >= DARK else INK
-                axes.plot(place + 0.5, height + 0.5, marker="o", markersize=3, color=dot)
+                dots[PAPER if step >= DARK else INK].append((place + 0.5, height + 0.5))
+    # One artist for all cells, and one for the dots of a colour: thousands would take seconds.
+    axes.add_collection(
+        PatchCollection(cells, facecolors=colours, edgecolors=PAPER, linewidths=1, zorder=1)
+    )
+    for colour, places in dots.items():
+        if places:
+            across, up = zip(*places, strict=True)
+            axes.plot(across, up, linestyle="none", marker="o", markersize=3, color=colour)
 
 
 def _draw_batches(page: Sheet, axes: Axes, shown: Reports) -> None:
     """Name the batches, and mark those that were not judged and those with a new reference."""
     page.name_places(axes, [batch for batch, _ in shown], first=0.5)
     rows = axes.get_ylim()[0]
-    last = None
+    last, renewed = None, []
     for place, (_, report) in enumerate(shown):
         if not report["judged"]:
             fits = page.width_of(UNJUDGED) < rows * ROW
@@ -155,8 +163,9 @@ def _draw_batches(page: Sheet, axes: Axes, shown: Reports) -> None:
                 color=MUTED,
             )
         elif last is not None and report["reference"] != last:
-            axes.axvline(place, color=INK, linewidth=0.8, linestyle=DOTS)
+            renewed.append(place)
         last = report["reference"] or last
+    page.mark(axes, renewed)
 
 
 def _alt(shown: Reports, rows: dict[str, Row], left_out: Sequence[str]) -> str:

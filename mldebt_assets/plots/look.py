@@ -209,13 +209,21 @@ class Sheet:
                 marked.append(first + place)
         axes.set_xticks(marked, [""] * len(marked))
 
+    def mark(self, axes: Axes, places: Sequence[float]) -> None:
+        """Draw a dotted line through a panel at each of these places."""
+        if places:
+            everywhere = axes.get_xaxis_transform()
+            axes.vlines(
+                places, 0, 1, transform=everywhere, color=INK, linewidth=0.8, linestyle=DOTS
+            )
+
     def picture(self, alt: str) -> Picture:
         """Draw everything, once, and return it in few bytes."""
         self._canvas.draw()
         size = self._canvas.get_width_height()
         drawn = Image.frombuffer("RGBA", size, self._canvas.buffer_rgba()).convert("RGB")
         png = io.BytesIO()
-        drawn.quantize(palette=_palette(), dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+        drawn.quantize(palette=_palette(), dither=Image.Dither.NONE).save(png, "PNG")
         return Picture(png.getvalue(), alt)
 
 

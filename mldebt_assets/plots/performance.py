@@ -59,8 +59,7 @@ def performance_figure(history: History, currency: str | None = None) -> Picture
             top = base_top + BASE_INCHES + BETWEEN
             panels.append(_money_panel(page, history, top, currency))
         for panel in panels:
-            for place, _ in promotions_in(history):
-                panel.axvline(place - 0.5, color=INK, linewidth=0.8, linestyle=DOTS)
+            page.mark(panel, [place - 0.5 for place, _ in promotions_in(history)])
             panel.set_xlim(-0.5, max(len(history), 1) - 0.5)
             panel.grid(axis="y")
             panel.set_axisbelow(True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from mldebt_assets.plots.look import Picture
+    from mldebt_assets.plots.look import Picture, Sheet
 
     Histogram = dict[str, list[float]]
 
@@ -39,7 +39,7 @@ def score_figure(
     with sheet(HEIGHT) as page:
         axes = page.panel(left=LEFT, top=TOP, right=RIGHT, bottom=BOTTOM)
         page.title(0.1, 0.18, "Scores")
-        draw_scores(axes, histogram, threshold)
+        draw_scores(page, axes, histogram, threshold)
         axes.set_xlabel("score; the height is the share of the rows with that label")
         entries = score_key(histogram, counted=True)
         page.key(RIGHT, 0.18, [*entries, Entry("threshold", INK, DOTS, thickness=0.8)])
@@ -51,7 +51,12 @@ def score_figure(
 
 
 def draw_scores(
-    axes: Axes, histogram: Histogram, threshold: float, *, colour: str = COLOURS["candidate"]
+    page: Sheet,
+    axes: Axes,
+    histogram: Histogram,
+    threshold: float,
+    *,
+    colour: str = COLOURS["candidate"],
 ) -> None:
     """Draw each kind of rows as shares of its own rows; ``colour`` is that of label 1."""
     edges = np.array(histogram["edges"])
@@ -62,7 +67,7 @@ def draw_scores(
             width = 0 if filled else 1.5
             shares = counts / counts.sum()
             axes.stairs(shares, edges, color=fixed or colour, fill=filled, linewidth=width)
-    axes.axvline(threshold, color=INK, linewidth=0.8, linestyle=DOTS)
+    page.mark(axes, [threshold])
     used = np.flatnonzero(np.sum([histogram[name] for name, *_ in KINDS], axis=0))
     last = float(edges[used[-1] + 1]) if len(used) else 1.0
     axes.set_xlim(0, max(last, min(threshold * 1.1, 1.0)))

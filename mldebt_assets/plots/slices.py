@@ -72,19 +72,19 @@ def _draw_scores_of(
     model = measured["models"][name]
     page.title(left - 0.42, 0.18, f"Scores of the {named(measured, name)}")
     axes = page.panel(left=left, top=SCORES_TOP, right=right, bottom=SCORES_BOTTOM)
-    draw_scores(axes, model["scores"], model["threshold"], colour=COLOURS[name])
+    draw_scores(page, axes, model["scores"], model["threshold"], colour=COLOURS[name])
     entries = score_key(model["scores"], colour=COLOURS[name], counted=False)
     page.key(right, SCORES_TOP - 0.16, entries)
 
 
 def _draw_slices(page: Sheet, measured: dict[str, Any], drawn: Slices, bottom: float) -> None:
     axes = page.panel(left=LABEL_INCHES, top=SLICES_TOP, right=RIGHT, bottom=bottom)
-    incumbent = any(one["incumbent"] is not None for one in drawn)
+    beside = [one["incumbent"] for one in drawn if one["incumbent"] is not None]
     entries = [
         Entry(named(measured, "candidate"), PALE, "-", thickness=6),
         Entry("its interval", COLOURS["candidate"], "-"),
     ]
-    if incumbent:
+    if beside:
         entries.append(Entry(named(measured, "incumbent"), COLOURS["incumbent"], "none", "s"))
     page.key(5.9, SLICES_TITLE, entries)
     heights = range(len(drawn))
@@ -93,16 +93,11 @@ def _draw_slices(page: Sheet, measured: dict[str, Any], drawn: Slices, bottom: f
     axes.barh(heights, [p - CHANCE for p in points], left=CHANCE, height=0.66, color=PALE)
     axes.hlines(heights, lower, upper, color=COLOURS["candidate"], linewidth=1.5)
     axes.plot(points, heights, color=COLOURS["candidate"], marker="o", linestyle="none")
-    for height, one in enumerate(drawn):
-        row = SLICES_TOP + (height + 0.5) * ROW + 0.04
-        label = page.fitted(f"{one['dimension']} {one['value']}", LABEL_INCHES - 0.18)
-        page.text(LABEL_INCHES - 0.06, row, label, ha="right")
-        if one["incumbent"] is None:
-            continue
-        axes.plot(one["incumbent"], height, color=COLOURS["incumbent"], marker="s")
-        gain = points[height] - one["incumbent"]
-        page.text(5.9, row, f"{gain:+.3f}", ha="right")
-    beside = [one["incumbent"] for one in drawn if one["incumbent"] is not None]
+    _name_slices(page, drawn)
+    if beside:
+        at = [height for height, one in enumerate(drawn) if one["incumbent"] is not None]
+        axes.plot(beside, at, color=COLOURS["incumbent"], marker="s", linestyle="none")
+        page.text(5.9, bottom + 0.16, "gain", ha="right", color=MUTED)
     least, most = min([CHANCE, *lower, *beside]), max([CHANCE, *upper, *beside])
     margin = (most - least) * 0.03
     axes.set_xlim(least - margin * (least < CHANCE), most + margin)
@@ -111,8 +106,17 @@ def _draw_slices(page: Sheet, measured: dict[str, Any], drawn: Slices, bottom: f
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.2f}")
     axes.grid(axis="x")
     axes.set_axisbelow(True)
-    if incumbent:
-        page.text(5.9, bottom + 0.16, "gain", ha="right", color=MUTED)
+
+
+def _name_slices(page: Sheet, drawn: Slices) -> None:
+    """Write each slice's name on the left, and on the right what the candidate gains in it."""
+    for height, one in enumerate(drawn):
+        row = SLICES_TOP + (height + 0.5) * ROW + 0.04
+        label = page.fitted(f"{one['dimension']} {one['value']}", LABEL_INCHES - 0.18)
+        page.text(LABEL_INCHES - 0.06, row, label, ha="right")
+        if one["incumbent"] is not None:
+            gain = one["interval"]["point"] - one["incumbent"]
+            page.text(5.9, row, f"{gain:+.3f}", ha="right")
 
 
 def _alt(measured: dict[str, Any], drawn: Slices, left_out: Sequence[str]) -> str:
