@@ -79,9 +79,21 @@ def _dirty(root: Path) -> bool | None:
 
 @functools.cache
 def environment() -> dict[str, Any]:
-    """Return the facts on which the bits of a training may depend, and their ``digest``."""
-    import torch
+    """Return the facts on which the bits of a training may depend, and their ``digest``.
 
+    ``blas`` names the kernels that numpy and scipy chose for this processor: with others, the line
+    that calibrates the scores differs in its last bit.
+    """
+    import numpy as np  # noqa: F401 - loads its BLAS
+    import scipy.linalg  # noqa: F401 - loads another
+    import torch
+    from threadpoolctl import threadpool_info
+
+    kernels = {
+        f"{pool['internal_api']} {pool['version']} {pool['architecture']}"
+        for pool in threadpool_info()
+        if pool["user_api"] == "blas" and "architecture" in pool
+    }
     packages = sorted(
         {found.stem.lower() for folder in sys.path for found in Path(folder).glob("*.dist-info")}
     )
@@ -93,6 +105,7 @@ def environment() -> dict[str, Any]:
         "torch": torch.__version__,
         "torch_build": sha256(torch.__config__.show().encode()),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "blas": sorted(kernels),
         "intra_op_threads": 1,
         "packages": digest(packages),
     }
