@@ -148,7 +148,7 @@ def test_the_compose_file_is_of_the_specification():
 
 @pytest.mark.parametrize(
     "image",
-    [*{stage.base for stage in stages()}, *{service["image"] for service in SERVICES.values()}],
+    sorted({stage.base for stage in stages()} | {each["image"] for each in SERVICES.values()}),
 )
 def test_every_image_has_an_exact_version(image):
     """What `latest` or `17` means tomorrow was not what ran here."""
