@@ -39,6 +39,7 @@ DECODED = "async picture => { await picture.decode(); return picture.naturalWidt
 @contextlib.contextmanager
 def chromium() -> Iterator[Browser]:
     """Start Debian's Chromium, with a profile that is gone afterwards."""
+    expect.set_options(timeout=PATIENCE_MILLISECONDS)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=CHROMIUM, args=["--disable-quic", ONLY_THIS_MACHINE]
@@ -73,7 +74,7 @@ class Tab:
         self.open(f"/locations/mldebt/asset-groups/{pipeline}/lineage")
         boxes = self.page.locator("svg foreignObject")
         boxes.first.wait_for()
-        expect(boxes.filter(has_text="Loading")).to_have_count(0, timeout=PATIENCE_MILLISECONDS)
+        expect(boxes.filter(has_text="Loading")).to_have_count(0)
         return {name_in(box): place_of(box) for box in boxes.all()}
 
     def open_champion(self, pipeline: str, training_set: str) -> list[int]:

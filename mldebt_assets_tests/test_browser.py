@@ -6,6 +6,7 @@ import time
 from itertools import combinations
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
 from mldebt_assets.assets import STAGES
@@ -128,3 +129,12 @@ def test_every_sensor_and_schedule_can_be_switched_and_says_what_it_did(tab, wor
         expect(tab.switch_of(name)).to_be_checked(checked=one.default_status.value == "RUNNING")
     said = tab.show_latest_tick(arrivals_name(world.pipeline))
     assert "Nothing new among 6 batches." in said
+
+
+def test_a_request_to_another_server_is_noticed_and_reaches_nobody(browser, port):
+    """So that a web UI which begins to phone home fails the tests above."""
+    with new_tab(browser, port) as tab:
+        tab.open("/automation")
+        with pytest.raises(PlaywrightError, match="Failed to fetch"):
+            tab.page.evaluate("fetch('http://phone.invalid/home')")
+        assert tab.strangers == ["http://phone.invalid/home"]
