@@ -20,7 +20,7 @@ from mldebt_assets.assets.champion_page import headline
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.core.fingerprint import canonical_json
 from mldebt_assets.promotions import Fact, open_intents
-from mldebt_assets.resources import PROCESS_TAG
+from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.snapshots import Reading, at_storage_id, newest, snapshot_metadata
 
 if TYPE_CHECKING:
@@ -118,15 +118,14 @@ def is_alive(identity: str) -> bool:
 
     Nobody here can tell of another host's processes, so they are taken to run.
     """
-    process_here, _, host = identity.partition("@")
-    if host and host != socket.gethostname():
+    host = identity.partition("@")[2]
+    if host != socket.gethostname():
         return True
-    pid, started = process_here.split(":")
     try:
-        process = psutil.Process(int(pid))
-        same = abs(process.create_time() - float(started)) < 1
+        process = psutil.Process(int(identity.partition(":")[0]))
         # A killed process stays a zombie for as long as its parent does not ask for its end.
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        zombie = process.status() == psutil.STATUS_ZOMBIE
+        return not zombie and process_identity(process) == identity
     except psutil.NoSuchProcess:
         return False
 

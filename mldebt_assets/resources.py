@@ -4,6 +4,7 @@ import functools
 import os
 import socket
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import dagster as dg
@@ -16,6 +17,8 @@ from mldebt_assets.snapshots import SnapshotIOManager
 from mldebt_assets.store import SnapshotStore
 
 PROCESS_TAG = "mldebt/process"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+TICKS_AFTER_NAME = 19  # field 22 of proc_pid_stat(5), counted from the one after the name
 
 
 class Platform:
@@ -39,10 +42,29 @@ class Platform:
         return PromotionRecord(self.home.records / f"{pipeline}.jsonl", pipeline)
 
 
-def process_identity() -> str:
-    """Return this process as ``pid:start@host``, which no other process repeats."""
-    process = psutil.Process()
-    return f"{process.pid}:{process.create_time():.2f}@{socket.gethostname()}"
+def process_identity(process: psutil.Process | None = None) -> str:
+    """Return a process, by default this one, as ``pid:start@host``, which no other repeats.
+
+    Raises: psutil.NoSuchProcess if it is gone.
+    """
+    process = process or psutil.Process()
+    return f"{process.pid}:{started_at(process)}@{socket.gethostname()}"
+
+
+def started_at(process: psutil.Process) -> str:
+    """Return when a process was started, by a clock that nobody sets.
+
+    On Linux that is the boot and the clock ticks since. psutil adds them to the time of day of the
+    boot, which moves when the system's clock is corrected: a living process would then seem dead.
+    """
+    stat = Path(f"/proc/{process.pid}/stat")
+    if not BOOT.exists():
+        return f"{process.create_time():.2f}"
+    try:
+        ticks = stat.read_text().rpartition(")")[2].split()[TICKS_AFTER_NAME]
+    except (FileNotFoundError, ProcessLookupError) as gone:
+        raise psutil.NoSuchProcess(process.pid) from gone
+    return f"{BOOT.read_text().strip()}.{ticks}"
 
 
 @dg.resource

@@ -20,7 +20,7 @@ from mldebt_assets.promotions import PromotionRecord, open_intents
 from mldebt_assets.reconcile import LONGEST_START, fail_dead_runs, finish_promotions, is_alive
 from mldebt_assets.registry import Registry
 from mldebt_assets.replay import SILENT
-from mldebt_assets.resources import PROCESS_TAG, process_identity
+from mldebt_assets.resources import BOOT, PROCESS_TAG, process_identity
 from mldebt_assets.sensors import DEAD_RUNS
 from mldebt_assets.snapshots import READ_PREFIX, as_stored
 from mldebt_assets.store import SnapshotStore
@@ -254,7 +254,7 @@ def sleeper():
 
 
 def identity_of(process):
-    return f"{process.pid}:{psutil.Process(process.pid).create_time():.2f}"
+    return process_identity(psutil.Process(process.pid))
 
 
 def test_this_process_is_alive():
@@ -277,8 +277,28 @@ def test_a_living_process_is_alive_and_a_killed_one_is_not(sleeper):
 
 def test_a_process_id_used_again_is_not_taken_for_the_old_process(sleeper):
     """After a restart of the machine the same numbers come again within minutes."""
-    pid, started = identity_of(sleeper).split(":")
-    assert not is_alive(f"{pid}:{float(started) - 3600:.2f}")
+    pid, _, start = identity_of(sleeper).partition(":")
+    assert is_alive(f"{pid}:{start}")
+    assert not is_alive(f"{pid}:1{start}")
+    assert not is_alive(f"{pid}:{start.replace('.', '.1')}")
+
+
+def test_a_correction_of_the_clock_kills_no_living_run(sleeper, monkeypatch):
+    """psutil tells a start by the time of day, which a correction moves for every process."""
+    identity = identity_of(sleeper)
+    moved = psutil.Process(sleeper.pid).create_time() + 3600
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: moved)
+    if not BOOT.exists():
+        pytest.skip("only Linux tells a start by a clock that nobody sets")
+    assert is_alive(identity)
+
+
+def test_nobody_tells_of_the_processes_of_another_host(sleeper):
+    """A shared home is one of several machines, and each looks after its own."""
+    identity = identity_of(sleeper)
+    sleeper.kill()
+    sleeper.wait()
+    assert is_alive(identity.partition("@")[0] + "@another")
 
 
 def test_a_dead_run_is_failed_and_a_living_one_is_left_alone(world, sleeper):

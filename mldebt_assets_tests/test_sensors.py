@@ -1,6 +1,7 @@
 """What failed is asked for again as its cause allows, and every tick says what was decided."""
 
 import shutil
+import socket
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -16,6 +17,7 @@ from mldebt_assets.decisions import next_retraining
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.pending import ATTEMPT_TAG
 from mldebt_assets.replay import SILENT
+from mldebt_assets.resources import PROCESS_TAG
 from mldebt_assets.snapshots import newest, snapshot_metadata
 from mldebt_assets.story import chapters
 from mldebt_assets_tests.sample import BATCHES
@@ -254,7 +256,7 @@ def test_a_training_that_died_is_tried_again_after_a_pause_and_keeps_its_reason(
         world.instance,
         retraining_job_name(world.pipeline),
         status=dg.DagsterRunStatus.STARTED,
-        tags={**asked.tags, PIPELINE_TAG: "parcels", "mldebt/process": "1:0.00"},
+        tags={**asked.tags, PIPELINE_TAG: "parcels", PROCESS_TAG: f"1:0@{socket.gethostname()}"},
     )
     waits = retraining(world)
     told = f"run {gone.run_id[:8]} died: its process is gone; attempt 2 of 3"
