@@ -1,6 +1,7 @@
 """The command line: parse, call, print. One module a command, or a group of small ones."""
 
 import gc
+import io
 import logging
 import os
 import sys
@@ -61,6 +62,9 @@ def app() -> None:
     """Run the command line; errors become one message and a ``Fix:`` line, and an exit code."""
     os.environ.update({name: os.environ.get(name, off) for name, off in TELEMETRY_OFF.items()})
     quiet_libraries()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show it is no error
     # Importing torch, MLflow and the rest leaves a million objects that live to the end. Looking
     # through them every 700 allocations took a fifth of a replay, and 3 s at the end of it.
     gc.set_threshold(ALLOCATIONS_A_COLLECTION)

@@ -41,7 +41,7 @@ OptionalPipelineName = Annotated[
     str | None,
     typer.Argument(
         help="The pipeline's name; all if left out.",
-        metavar="[PIPELINE]",
+        metavar="PIPELINE",
         autocompletion=complete_pipeline,
     ),
 ]

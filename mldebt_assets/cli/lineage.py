@@ -20,7 +20,10 @@ def lineage(
     ] = None,
     as_of: Annotated[
         datetime | None,
-        typer.Option(help="The champion at this moment of the data's time (UTC).", metavar="TIME"),
+        typer.Option(
+            help="The champion at this moment of the data's time (UTC), such as 2013-08-15.",
+            metavar="TIME",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

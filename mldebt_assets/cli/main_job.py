@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from rich.markup import escape
@@ -73,12 +73,7 @@ def watched(declared: Pipeline, until: str | None) -> Outcome:
         arrived = landing.survey(declared.source, project_root()).arrivals
         awaited = {a.batch for a in arrived if until is None or a.batch <= until}
         known = set(instance.get_dynamic_partitions(batches(declared).name or ""))
-        with (
-            stderr_of_our_own() as stderr,
-            Progress(
-                *bar(), console=Terminal(file=stderr, highlight=False), transient=True
-            ) as shown,
-        ):
+        with stderr_of_our_own() as stderr, progress_on(stderr) as shown:
             watch = Watch(shown, declared.name, awaited, settled=awaited & known)
             return run(
                 declared,
@@ -101,13 +96,17 @@ class TimeSpent(ProgressColumn):
         return Text(spent if left is None else f"{spent}, about {clock(left)} left")
 
 
-def bar() -> tuple[ProgressColumn, ...]:
-    """Return what one line of progress shows, in at most 80 columns."""
-    return (
+def progress_on(stream: TextIO) -> Progress:
+    """Return a line of progress of at most 80 columns, which shows itself on a terminal alone."""
+    console = Terminal(file=stream, highlight=False)
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TimeSpent(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
     )
 
 

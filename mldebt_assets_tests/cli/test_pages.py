@@ -16,7 +16,6 @@ import time
 from pathlib import Path
 
 import pytest
-from rich.progress import Progress as Bar
 
 from mldebt_assets.cli import drift, main_job, opening
 from mldebt_assets.cli.opening import Terminal
@@ -88,6 +87,13 @@ def test_colour_is_as_the_environment_says():
     assert f"{ESCAPE}[32m" not in run("doctor", FORCE_COLOR="1", NO_COLOR="1").stdout
 
 
+def test_a_terminal_that_cannot_show_every_character_is_no_error():
+    """A dash that comes out as a question mark is better than a traceback."""
+    done = run("replay", "--help", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Example: mldebt replay" in done.stdout
+
+
 @pytest.mark.parametrize("arguments", [("doctor",), ("doctor", "--json")], ids=" ".join)
 def test_a_reader_that_has_gone_ends_a_command_quietly(arguments):
     """`mldebt status | head -1` is no error of ours, and not the answer "no"."""
@@ -147,8 +153,7 @@ def test_in_a_terminal_there_is_colour_progress_and_a_quiet_end_by_ctrl_c(tmp_pa
 
 def test_progress_counts_what_was_settled_before():
     """A replay that goes on must not start its bar at nothing."""
-    console = Terminal(file=io.StringIO(), width=COLUMNS)
-    with Bar(*main_job.bar(), console=console, transient=True) as bar:
+    with main_job.progress_on(io.StringIO()) as bar:
         watch = main_job.Watch(bar, "parcels", set(BATCHES), settled=set(BATCHES[:3]))
         [task] = bar.tasks
         assert (task.completed, task.total) == (3, 5)
