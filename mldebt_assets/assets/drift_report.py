@@ -8,13 +8,14 @@ import pandas as pd
 
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest, read_metadata
 
 CHECK = "no_drift"
+MEANING = "The batch looks like the data that its champion was trained on."
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -24,9 +25,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **common(pipeline, "drift_report", kinds={"scipy", "json"}, partitioned=True),
         deps=[key(pipeline, stage) for stage in ("validated", "scorer", "predictions")],
-        check_specs=[
-            dg.AssetCheckSpec(name=CHECK, asset=report_key, partitions_def=batches(pipeline))
-        ],
+        check_specs=[check_spec(CHECK, report_key, MEANING, partitions=batches(pipeline))],
         description="How far the batch lies from the data that its champion was trained on.",
     )
     def drift_report(

@@ -18,10 +18,10 @@ from mldebt_assets.assets.predictions import load_model, read_of_model
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.scorer import pinned
 from mldebt_assets.assets.training_set import made_from, training_features
-from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of, slices_of
 from mldebt_assets.core.fingerprint import split_of
-from mldebt_assets.core.gate import GATES
+from mldebt_assets.core.gate import GATE_MEANINGS
 from mldebt_assets.core.verdict import Verdict, all_passed
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion
@@ -49,7 +49,9 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             key(pipeline, "training_set"),
             dg.AssetDep(key(pipeline, "features"), partition_mapping=dg.AllPartitionMapping()),
         ],
-        check_specs=[dg.AssetCheckSpec(name=name, asset=asset_key) for name in GATES],
+        check_specs=[
+            check_spec(name, asset_key, meaning) for name, meaning in GATE_MEANINGS.items()
+        ],
         description="Metrics, slices, money, and the gate's verdicts, on held-out groups.",
     )
     def evaluation(

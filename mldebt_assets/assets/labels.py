@@ -13,7 +13,7 @@ from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.raw import landed, table_metadata
 from mldebt_assets.assets.reuse import Made
 from mldebt_assets.assets.validated import refuse
-from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CHECK = "known_rows"
+MEANING = "Every label belongs to a row that arrived and was valid."
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -36,9 +37,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **common(pipeline, "labels", kinds={"dvc", "csv"}, partitioned=True),
         deps=[key(pipeline, "validated")],
-        check_specs=[
-            dg.AssetCheckSpec(name=CHECK, asset=asset_key, partitions_def=batches(pipeline))
-        ],
+        check_specs=[check_spec(CHECK, asset_key, MEANING, partitions=batches(pipeline))],
         description=f"What really happened, as far as it is known. {source.description}.",
     )
     def labels(

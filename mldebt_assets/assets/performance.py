@@ -16,7 +16,7 @@ from mldebt_assets.assets.performance_page import page
 from mldebt_assets.assets.predictions import load_model, read_of_model
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.training_set import arrived
-from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mldebt_assets.core.performance import Judgement, Served
 
 CHECK = "no_drop"
+MEANING = "The champion has not lost more than its limit of what it could do when promoted."
 NOTHING_SERVED = "no champion yet, so nothing was served"
 OTHERS = {"replaced": "replaced", "first": "never_retrained"}
 
@@ -47,9 +48,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **common(pipeline, "performance", kinds={"scipy", "json"}, partitioned=True),
         deps=[key(pipeline, stage) for stage in ("scorer", "predictions", "features")],
-        check_specs=[
-            dg.AssetCheckSpec(name=CHECK, asset=asset_key, partitions_def=batches(pipeline))
-        ],
+        check_specs=[check_spec(CHECK, asset_key, MEANING, partitions=batches(pipeline))],
         description="How well the batch was served, in ranking and in money, as labels come in.",
     )
     def performance(

@@ -4,7 +4,6 @@ A batch refused as a whole makes neither event: its check results and a refusal 
 the step fails, so that nothing, now or later, can build on it.
 """
 
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
@@ -14,9 +13,9 @@ import pandas as pd
 
 from mldebt_assets.assets.keys import Common, batches, common, key
 from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.assets.verdicts import check_result
+from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError
-from mldebt_assets.core.suite import expectation_names
+from mldebt_assets.core.suite import meanings
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, newest
@@ -92,18 +91,12 @@ def _out(shared: Common, asset_key: dg.AssetKey, description: str) -> dg.AssetOu
 
 def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:
     """Return one blocking check an expectation, evaluated for each batch."""
-    names = expectation_names(pipeline.batch_columns, pipeline.row_key, pipeline.expectations)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)
-        return [
-            dg.AssetCheckSpec(
-                name=name,
-                asset=key(pipeline, "validated"),
-                blocking=True,
-                partitions_def=batches(pipeline),
-            )
-            for name in names
-        ]
+    asset = key(pipeline, "validated")
+    told = meanings(pipeline.batch_columns, pipeline.row_key, pipeline.expectations)
+    return [
+        check_spec(name, asset, meaning, partitions=batches(pipeline), blocking=True)
+        for name, meaning in told.items()
+    ]
 
 
 def table_of(observations: "Sequence[Observation]") -> dict[str, dg.TableMetadataValue]:

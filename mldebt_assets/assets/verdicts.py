@@ -1,11 +1,35 @@
-"""The one adapter from a verdict to Dagster's check result."""
+"""The one adapter from a verdict to Dagster's check result, and how a check is declared."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
 from mldebt_assets.core.verdict import Verdict
+
+
+def check_spec(
+    name: str,
+    asset: dg.AssetKey,
+    meaning: str,
+    *,
+    partitions: dg.PartitionsDefinition | None = None,
+    blocking: bool = False,
+) -> dg.AssetCheckSpec:
+    """Return a check as its asset declares it; ``meaning`` says what a pass means.
+
+    With ``partitions`` it is evaluated, and shown, for each of them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        return dg.AssetCheckSpec(
+            name=name,
+            asset=asset,
+            description=meaning,
+            blocking=blocking,
+            partitions_def=partitions,
+        )
 
 
 def check_result(

@@ -218,6 +218,9 @@ GATES: dict[str, Callable[[Contest, Gate], Verdict]] = {
 }
 
 
+GATE_MEANINGS = {name: str(gate.__doc__).partition("\n")[0] for name, gate in GATES.items()}
+
+
 def judge(contest: Contest, limits: Gate) -> tuple[Verdict, ...]:
     """Return every gate's verdict; the candidate is promoted only if all passed."""
     return tuple(gate(contest, limits) for gate in GATES.values())

@@ -24,6 +24,21 @@ BOUNDS = "values_within_bounds"
 KEY = "row_key_unique"
 QUARANTINED = "quarantined_rows"
 
+MEANINGS = {
+    COLUMNS: "The file has exactly the declared columns, in their order.",
+    TYPES: "Every column is of its declared type.",
+    ROW_COUNT: "The batch has at least the declared number of rows.",
+    COMPLETE: "No value is missing where one must be, and no column is without any value.",
+    FINITE: "Every number is finite.",
+    BOUNDS: "Every number lies within the declared bounds of its column.",
+    KEY: "No two rows have the same row key.",
+    QUARANTINED: "No more than the declared share of rows is in quarantine.",
+}
+CONSEQUENCES = {
+    "quarantine": "A row that fails goes to quarantine.",
+    "refuse": "A batch that fails is refused.",
+}
+
 GX_TYPES = {"string": "str", "int64": "int64", "float64": "float64", "timestamp": "datetime64"}
 PREFIX = re.compile(r"^Expect(?:Column|Table|Compound|Multicolumn|Select)?(?:s|Pair)?(?:Values)?")
 
@@ -111,6 +126,19 @@ def expectation_names(
     """
     rules = suite(columns, row_key, expectations, least_rows=1)
     return (*dict.fromkeys(rule.verdict for rule in rules), QUARANTINED)
+
+
+def meanings(
+    columns: Sequence[Column], row_key: Sequence[str], expectations: Sequence[Expectation]
+) -> dict[str, str]:
+    """Return, for each of ``expectation_names``, what it means that the batch passes it."""
+    rules = {rule.verdict: rule for rule in suite(columns, row_key, expectations, least_rows=1)}
+    return {
+        name: MEANINGS.get(name)
+        or f"{rules[name].expectation}, on {rules[name].subject}. "
+        f"{CONSEQUENCES[rules[name].failing]}"
+        for name in expectation_names(columns, row_key, expectations)
+    }
 
 
 def _type(column: Column) -> Rule:
