@@ -56,7 +56,7 @@ COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 PASSWORD = "not the one of anybody"  # noqa: S105 - of a cluster that lives as long as a test
-DEADLINE_SECONDS = 120
+DEADLINE_SECONDS = 240
 LANDED = b"not,flights\n1,2\n"
 EXACT_IMAGE = re.compile(r"[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)*")
 
