@@ -337,7 +337,7 @@ def test_what_is_left_out_is_said():
     assert "left out" not in drift(12, 20).alt
     slices = slices_figure(measured(slices=300)).alt
     assert f"{240 - MOST_SLICES} smaller slices are not drawn" in slices
-    assert "60 slices have too few rows, or rows of one label" in slices
+    assert "60 slices have too few rows, or one label" in slices
 
 
 def test_the_worst_column_of_the_last_batch_comes_first():

@@ -41,7 +41,7 @@ def slices_figure(measured: dict[str, Any]) -> Picture:
         f"{count} {what}"
         for count, what in (
             (len(judged) - len(drawn), "smaller slices are not drawn"),
-            (len(measured["slices"]) - len(judged), "slices have too few rows, or rows of one label"),
+            (len(measured["slices"]) - len(judged), "slices have too few rows, or one label"),
         )
         if count
     ]
