@@ -103,7 +103,7 @@ def main() -> int:
         served = {
             batch["batch"]: batch["metrics"]["roc_auc"]
             for batch in json.loads(told)["batches"]
-            if batch["metrics"]
+            if "roc_auc" in batch["metrics"]
         }
         run(BIN / "dagster", "asset", "list", "-m", "mldebt_assets.definitions", "--select", "*",
             home=home)  # fmt: skip

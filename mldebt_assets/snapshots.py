@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mldebt_assets.store import SnapshotStore
 
 READ_PREFIX = "read/"
+COLUMN_SCHEMA = "dagster/column_schema"
 IDS_A_QUERY = 500
 
 
@@ -139,12 +140,19 @@ def snapshot_metadata(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def table_metadata(table: pd.DataFrame) -> dict[str, Any]:
-    """Return a table's rows and columns, as Dagster shows them."""
-    columns = [dg.TableColumn(str(name), str(dtype)) for name, dtype in table.dtypes.items()]
+def table_metadata(table: pd.DataFrame, declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table's rows and columns, as Dagster shows them.
+
+    ``declared`` is the asset's own metadata; its column schema, if it has one, is what is shown.
+    """
+    columns = [
+        dg.TableColumn(str(name), str(dtype).replace("object", "string"))
+        for name, dtype in table.dtypes.items()
+    ]
+    found = dg.MetadataValue.table_schema(dg.TableSchema(columns))
     return {
         "dagster/row_count": len(table),
-        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns)),
+        COLUMN_SCHEMA: declared.get(COLUMN_SCHEMA, found),
     }
 
 
@@ -273,7 +281,7 @@ class SnapshotIOManager(dg.IOManager):
         folder = "/".join([*context.asset_key.path, *([batch] if batch else [])])
         name = (batch or context.asset_key.path[-1]) + blob.suffix
         if isinstance(obj, pd.DataFrame):
-            context.add_output_metadata(table_metadata(obj))
+            context.add_output_metadata(table_metadata(obj, context.definition_metadata))
         return self._store.put(blob.data, folder=folder, name=name)
 
     def load_input(self, context: dg.InputContext) -> Any:

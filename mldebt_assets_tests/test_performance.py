@@ -15,6 +15,7 @@ import pytest
 from mldebt_assets.assets import performance
 from mldebt_assets.assets.keys import REASON_TAG, key
 from mldebt_assets.assets.performance_page import METRICS
+from mldebt_assets.assets.verdicts import shown
 from mldebt_assets.core.evaluation import metrics, roc_auc
 from mldebt_assets.core.features import LABEL, inputs_of
 from mldebt_assets.core.policies import Costs, Drift
@@ -129,7 +130,7 @@ def test_a_planted_drop_fails_the_check_with_its_reason(world):
     assert not found.passed
     assert found.severity == dg.AssetCheckSeverity.WARN
     assert said in found.description
-    assert found.metadata["measured"].value == level < found.metadata["limit"].value
+    assert found.metadata["measured"].value == shown(level) < found.metadata["limit"].value
     facts = stored(world, "performance", FLIPPED).metadata
     assert (facts["dropped"], facts["summary"]) == (True, said)
 

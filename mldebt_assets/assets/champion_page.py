@@ -43,6 +43,7 @@ def headline(
         "training_set": decision["training_set"]["sha256"],
         "replaced version": decision["previous_version"] or "none",
         "reason": decision["reason"],
+        "decided in run": dg.MetadataValue.dagster_run(decision["run_id"]),
         "decided at": intent.recorded_at.isoformat(timespec="seconds"),
         "MLflow run": dg.MetadataValue.url(run_url),
         "code_commit": model.metadata["code_commit"],

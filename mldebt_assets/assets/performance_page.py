@@ -55,12 +55,12 @@ def numbers(report: dict[str, Any]) -> dict[str, float]:
     window = report["window"]["interval"] or {}
     found = {
         **{name: report["metrics"].get(name) for name in METRICS},
-        "lower": interval.get("lower"),
-        "upper": interval.get("upper"),
+        "roc_auc_lower": interval.get("lower"),
+        "roc_auc_upper": interval.get("upper"),
         "expected_roc_auc": report["expected"],
         "window_roc_auc": window.get("point"),
-        "window_lower": window.get("lower"),
-        "window_upper": window.get("upper"),
+        "window_roc_auc_lower": window.get("lower"),
+        "window_roc_auc_upper": window.get("upper"),
         "base_rate": report["base_rate"],
         "labelled_share": report["labelled"] / report["rows"] if report["rows"] else None,
         "replaced_cost_per_row": a_row(report, "replaced"),

@@ -8,6 +8,7 @@ from mldebt_assets.assets.keys import common
 from mldebt_assets.core.errors import BatchRefusedError, UnknownBatchError
 from mldebt_assets.home import project_root
 from mldebt_assets.pipeline import Column, LandingFolder, Pipeline, check_batch_name
+from mldebt_assets.snapshots import COLUMN_SCHEMA
 from mldebt_assets.store import Blob
 
 
@@ -52,7 +53,12 @@ def table_metadata(
         rows = parse(blob.data, batch=batch, suffix=blob.suffix, columns=columns)
     except BatchRefusedError as problem:
         return {"unreadable": str(problem)}
-    declared = [
+    return {"dagster/row_count": len(rows), COLUMN_SCHEMA: declared_schema(columns)}
+
+
+def declared_schema(columns: Sequence[Column]) -> dg.TableSchemaMetadataValue:
+    """Return declared columns as Dagster shows them."""
+    shown = [
         dg.TableColumn(
             column.name,
             column.dtype,
@@ -61,7 +67,4 @@ def table_metadata(
         )
         for column in columns
     ]
-    return {
-        "dagster/row_count": len(rows),
-        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(declared)),
-    }
+    return dg.MetadataValue.table_schema(dg.TableSchema(shown))

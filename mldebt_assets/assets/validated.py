@@ -12,13 +12,14 @@ import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import Common, batches, common, key
+from mldebt_assets.assets.raw import declared_schema
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError
 from mldebt_assets.core.suite import meanings
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, newest
+from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading, newest
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         partitions_def=batches(pipeline),
         deps=[key(pipeline, "raw")],
         outs={
-            "validated": _out(shared, validated_key, "The rows that pass, typed."),
+            "validated": _out(
+                shared,
+                validated_key,
+                "The rows that pass, typed.",
+                metadata={COLUMN_SCHEMA: declared_schema(pipeline.batch_columns)},
+            ),
             "quarantine": _out(
                 shared, quarantine_key, "The rows that fail a row-wise rule, each with its reason."
             ),
@@ -76,10 +82,16 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     return [validated]
 
 
-def _out(shared: Common, asset_key: dg.AssetKey, description: str) -> dg.AssetOut:
+def _out(
+    shared: Common,
+    asset_key: dg.AssetKey,
+    description: str,
+    metadata: dict[str, dg.MetadataValue] | None = None,
+) -> dg.AssetOut:
     return dg.AssetOut(
         key=asset_key,
         description=description,
+        metadata=metadata,
         is_required=False,
         io_manager_key="snapshots",
         owners=shared["owners"],

@@ -43,7 +43,11 @@ def check_result(
 
     ``details`` is metadata that the verdict itself has no place for.
     """
-    facts = {"measured": verdict.measured, "limit": verdict.limit, "unit": verdict.unit or None}
+    facts = {
+        "measured": shown(verdict.measured),
+        "limit": shown(verdict.limit),
+        "unit": verdict.unit or None,
+    }
     return dg.AssetCheckResult(
         passed=verdict.passed,
         check_name=verdict.name,
@@ -55,3 +59,12 @@ def check_result(
             **(details or {}),
         },
     )
+
+
+def shown(value: float | int | str | None) -> float | int | str | None:
+    """Return a number as a page shows it, to six digits; the artefact holds all of them.
+
+    >>> shown(-0.008171086955834838)
+    -0.00817109
+    """
+    return float(f"{value:.6g}") if isinstance(value, float) else value
