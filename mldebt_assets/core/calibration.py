@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import minimize
 from scipy.special import expit
 
 if TYPE_CHECKING:
@@ -13,7 +12,11 @@ if TYPE_CHECKING:
 
     from mldebt_assets.core.policies import Costs
 
+    Values = NDArray[np.float64]
+
 LEAST_SLOPE = 0.01
+LEAST_STEP = 1e-12
+MOST_STEPS = 100
 
 
 def platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[float, float]:
@@ -30,17 +33,63 @@ def platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[flo
     positive = float(labels.sum())
     negative = len(labels) - positive
     targets = np.where(labels > 0, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    centre, scale = float(np.mean(scores)), float(np.std(scores))
+    if scale > 0:
+        slope, intercept = _fit_line((scores - centre) / scale, targets)
+        if slope / scale >= LEAST_SLOPE:
+            return slope / scale, intercept - slope * centre / scale
+    offset = LEAST_SLOPE * (scores - centre)
+    _, intercept = _fit_line(np.zeros_like(scores), targets, offset=offset)
+    return LEAST_SLOPE, intercept - LEAST_SLOPE * centre
 
-    def loss(line: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        logits = line[0] * scores + line[1]
-        errors = expit(logits) - targets
-        entropy = np.logaddexp(0, logits) - targets * logits
-        return float(entropy.mean()), np.array([(errors * scores).mean(), errors.mean()])
 
-    found = minimize(
-        loss, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(LEAST_SLOPE, None), (None, None)]
+def _fit_line(
+    scores: Values, targets: Values, *, offset: Values | float = 0.0
+) -> tuple[float, float]:
+    """Return slope and intercept that minimise the cross-entropy, by damped Newton steps.
+
+    The optimisers of scipy would do it too, but through the kernels of linear algebra that a
+    machine happens to have, and the last bit of the weights' hash would depend on them.
+    """
+
+    def logits(line: tuple[float, float]) -> Values:
+        found: Values = line[0] * scores + line[1] + offset
+        return found
+
+    def loss(line: tuple[float, float]) -> float:
+        found = logits(line)
+        return float(np.mean(np.logaddexp(0, found) - targets * found))
+
+    line = (0.0, 0.0)
+    for _ in range(MOST_STEPS):
+        probabilities = expit(logits(line))
+        step = _newton_step(scores, probabilities - targets, probabilities * (1 - probabilities))
+        lowest = loss(line)
+        while loss((line[0] - step[0], line[1] - step[1])) > lowest and _size(step) > LEAST_STEP:
+            step = (step[0] / 2, step[1] / 2)
+        line = (line[0] - step[0], line[1] - step[1])
+        if _size(step) <= LEAST_STEP:
+            break
+    return line
+
+
+def _size(step: tuple[float, float]) -> float:
+    return max(map(abs, step))
+
+
+def _newton_step(scores: Values, errors: Values, curvature: Values) -> tuple[float, float]:
+    """Return what Newton's method takes off slope and intercept; 0 off what does not matter."""
+    by_slope, by_intercept = float(np.mean(errors * scores)), float(np.mean(errors))
+    both = float(np.mean(curvature * scores))
+    of_slope = float(np.mean(curvature * scores**2))
+    of_intercept = float(np.mean(curvature))
+    determinant = of_slope * of_intercept - both**2
+    if determinant <= 0:
+        return 0.0, by_intercept / of_intercept if of_intercept else 0.0
+    return (
+        (of_intercept * by_slope - both * by_intercept) / determinant,
+        (of_slope * by_intercept - both * by_slope) / determinant,
     )
-    return float(found.x[0]), float(found.x[1])
 
 
 def cheapest_threshold(

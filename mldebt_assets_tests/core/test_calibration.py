@@ -1,9 +1,13 @@
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.special import expit
 
 from mldebt_assets.core.calibration import cheapest_threshold, platt
@@ -80,3 +84,52 @@ def test_a_higher_score_is_never_less_probable(scores):
     values = np.array(sorted(scores))
     slope, intercept = platt(values, np.arange(len(values)) % 2.0)
     assert all(a <= b for a, b in pairwise(slope * values + intercept))
+
+
+LINE = """
+import numpy as np
+from mldebt_assets.core.calibration import platt
+draws = np.random.default_rng(5)
+scores = draws.normal(0.0, 2.0, 30_000)
+print(*(number.hex() for number in platt(scores, (draws.random(30_000) < 0.3).astype("float64"))))
+"""
+
+
+def test_the_line_is_the_same_whatever_kernels_of_linear_algebra_there_are():
+    """It is stored with the weights: another machine must find the same hash."""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", LINE],
+            env={**os.environ, "OPENBLAS_CORETYPE": kernels},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for kernels in ("Prescott", "Haswell", "SkylakeX")
+    }
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("score", [0.0, 3.3, -1e6])
+def test_scores_that_are_all_the_same_get_the_rate(score):
+    """A model that learned nothing says how often it happens, and no more."""
+    labels = np.array([1.0, 0.0, 0.0, 0.0] * 100)
+    slope, intercept = platt(np.full(400, score), labels)
+    assert expit(slope * score + intercept) == pytest.approx(0.25, abs=0.002)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_other_line_fits_better(seed):
+    """Expected: what scipy's own optimiser finds, run to its last digit."""
+    draws = np.random.default_rng(seed)
+    scores = draws.normal(draws.normal(), 10.0 ** draws.uniform(-1, 1.5), 2_000)
+    labels = (draws.random(2_000) < expit(draws.uniform(0.05, 3) * scores)).astype("float64")
+    rate = labels.sum()
+    targets = np.where(labels > 0, (rate + 1) / (rate + 2), 1 / (2_000 - rate + 2))
+
+    def loss(line):
+        logits = line[0] * scores + line[1]
+        return float(np.mean(np.logaddexp(0, logits) - targets * logits))
+
+    best = minimize(loss, [1.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-15})
+    assert loss(platt(scores, labels)) <= best.fun + 1e-12
