@@ -2,8 +2,8 @@
 
 Each line is one fact. A promotion is an ``intent``, then MLflow's alias, then Dagster's champion
 materialization, then ``done``; a kill between two of them leaves the old champion, and the next
-start finishes the promotion (see :mod:`mldebt_assets.reconcile`). The champion is derived: the
-newest intent that is done.
+start finishes the promotion (see :mod:`mldebt_assets.automation.reconcile`). The champion is
+derived: the newest intent that is done.
 """
 
 from __future__ import annotations

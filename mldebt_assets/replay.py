@@ -17,6 +17,7 @@ import dagster as dg
 from dagster._core.events import RunFailureReason
 from filelock import FileLock, Timeout
 
+from mldebt_assets.answers.story import Chapter, chapter, chapters
 from mldebt_assets.assets.keys import (
     ASKED_AGAIN_TAG,
     BATCH_TAG,
@@ -25,9 +26,10 @@ from mldebt_assets.assets.keys import (
     REASON_TAG,
     batches,
 )
+from mldebt_assets.automation.decisions import retraining_name
+from mldebt_assets.automation.failures import FAILED, WATCHED_TAG
+from mldebt_assets.automation.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.core.errors import BusyError, UnknownBatchError
-from mldebt_assets.decisions import retraining_name
-from mldebt_assets.failures import FAILED, WATCHED_TAG
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import (
     batch_job_name,
@@ -35,10 +37,8 @@ from mldebt_assets.jobs import (
     performance_job_name,
     retraining_job_name,
 )
-from mldebt_assets.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.sensors import arrivals_name, labels_name, late_labels_name
-from mldebt_assets.story import Chapter, chapter, chapters
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from mldebt_assets.arrivals import all_arrivals
+from mldebt_assets.automation.arrivals import all_arrivals
+from mldebt_assets.automation.weekly import weekly_training
 from mldebt_assets.core.errors import DeclarationError
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.sensors import platform
-from mldebt_assets.weekly import weekly_training
 
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 3 * * 0"

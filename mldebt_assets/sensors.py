@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from mldebt_assets.arrivals import next_arrival, next_labels
-from mldebt_assets.decisions import next_retraining, retraining_name
+from mldebt_assets.automation.arrivals import next_arrival, next_labels
+from mldebt_assets.automation.decisions import next_retraining, retraining_name
+from mldebt_assets.automation.late_labels import next_window
+from mldebt_assets.automation.reconcile import clear_up
 from mldebt_assets.home import Home
 from mldebt_assets.jobs import (
     batch_job_name,
@@ -19,9 +21,7 @@ from mldebt_assets.jobs import (
     performance_job_name,
     retraining_job_name,
 )
-from mldebt_assets.late_labels import next_window
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.reconcile import clear_up
 from mldebt_assets.resources import Platform
 
 ARRIVALS_INTERVAL_SECONDS = 15

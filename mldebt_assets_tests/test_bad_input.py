@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mldebt_assets.answers.lineage import decision_on, trace
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import BATCH_TAG, batches, key
 from mldebt_assets.core.fingerprint import sha256
-from mldebt_assets.lineage import decision_on, trace
 from mldebt_assets.sensors import arrivals_name
 from mldebt_assets.snapshots import as_stored, newest
-from mldebt_assets.story import chapters
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.world import World
 

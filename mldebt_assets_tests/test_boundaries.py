@@ -31,8 +31,9 @@ LAYERS = (
         "plots",
     },
     {"assets"},
-    {"jobs", "reconcile", "failures", "pending", "decisions", "arrivals", "weekly", "late_labels"},
-    {"schedules", "sensors", "lineage", "status", "drifting", "story", "publishing"},
+    {"jobs"},
+    {"automation", "answers", "publishing"},
+    {"schedules", "sensors"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import expect
 
+from mldebt_assets.answers.lineage import decision_on, trace
 from mldebt_assets.assets import STAGES
-from mldebt_assets.lineage import decision_on, trace
 from mldebt_assets.sensors import arrivals_name
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.browser import CHROMIUM, HEIGHT, NO_CHROMIUM, WIDTH, chromium, new_tab

@@ -32,6 +32,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from sqlalchemy import create_engine, inspect
 
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.core.errors import HomeError, UnreachableError
 from mldebt_assets.home import (
     POSTGRES_YAML,
@@ -41,7 +42,6 @@ from mldebt_assets.home import (
     Home,
     initialise,
 )
-from mldebt_assets.story import chapters
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import end, free_port
 from mldebt_assets_tests.world import World

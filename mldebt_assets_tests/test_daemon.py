@@ -9,12 +9,12 @@ import time
 import dagster as dg
 import pytest
 
+from mldebt_assets.answers.lineage import decision_on, trace
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import BusyError
 from mldebt_assets.core.fingerprint import sha256
-from mldebt_assets.lineage import decision_on, trace
 from mldebt_assets.snapshots import newest
-from mldebt_assets.story import chapters
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import ROOT, answers, dagster_dev, environment, sample_workspace
@@ -30,7 +30,7 @@ TICKS = """
 import sys
 from pathlib import Path
 from mldebt_assets.replay import Clockwork
-from mldebt_assets.decisions import retraining_name
+from mldebt_assets.automation.decisions import retraining_name
 from mldebt_assets.sensors import arrivals_name
 from mldebt_assets_tests.world import World
 world = World.make(Path(sys.argv[1]))

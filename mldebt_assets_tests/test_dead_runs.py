@@ -7,9 +7,9 @@ import dagster as dg
 import psutil
 import pytest
 
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import REASON_TAG
 from mldebt_assets.resources import PROCESS_TAG
-from mldebt_assets.story import chapters
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import WORKSPACE, dagster_dev
@@ -23,7 +23,8 @@ LOCATION = """
 import time
 from datetime import timedelta
 from pathlib import Path
-from mldebt_assets import reconcile, resources, sensors
+from mldebt_assets import resources, sensors
+from mldebt_assets.automation import reconcile
 from mldebt_assets.core import attempts, tables
 sensors.ARRIVALS_INTERVAL_SECONDS = sensors.RETRAINING_INTERVAL_SECONDS = 1
 sensors.DEAD_RUNS_INTERVAL_SECONDS = 1

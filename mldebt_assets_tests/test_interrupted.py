@@ -12,11 +12,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import INTERRUPTED_TAG
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.promotions import open_intents
 from mldebt_assets.snapshots import as_stored
-from mldebt_assets.story import chapters
 from mldebt_assets_tests.killed_replays import MOMENTS
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from mldebt_assets.answers.lineage import decision_on, trace
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import DeclarationError
 from mldebt_assets.definitions import define
-from mldebt_assets.lineage import decision_on, trace
 from mldebt_assets.pipeline import LandingFolder, Target
 from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample

@@ -12,6 +12,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets import performance
 from mldebt_assets.assets.keys import REASON_TAG, key
 from mldebt_assets.assets.performance_page import METRICS
@@ -25,7 +26,6 @@ from mldebt_assets.jobs import performance_job_name
 from mldebt_assets.promotions import champions_of
 from mldebt_assets.sensors import late_labels_name
 from mldebt_assets.snapshots import at_storage_id, newest
-from mldebt_assets.story import chapters
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.world import World
 

@@ -13,18 +13,23 @@ import psutil
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RAW_TAG, batches, key
+from mldebt_assets.automation.reconcile import (
+    LONGEST_START,
+    fail_dead_runs,
+    finish_promotions,
+    is_alive,
+)
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.promotions import PromotionRecord, open_intents
-from mldebt_assets.reconcile import LONGEST_START, fail_dead_runs, finish_promotions, is_alive
 from mldebt_assets.registry import Registry
 from mldebt_assets.replay import SILENT
 from mldebt_assets.resources import BOOT, PROCESS_TAG, process_identity
 from mldebt_assets.sensors import DEAD_RUNS
 from mldebt_assets.snapshots import READ_PREFIX, as_stored
 from mldebt_assets.store import SnapshotStore
-from mldebt_assets.story import chapters
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World, copy_of
 

@@ -7,15 +7,16 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from mldebt_assets import arrivals, schedules
+from mldebt_assets import schedules
 from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RETRAINING_TAG, batches
+from mldebt_assets.automation import arrivals
+from mldebt_assets.automation.decisions import next_retraining
+from mldebt_assets.automation.weekly import weekly_training
 from mldebt_assets.core.errors import BatchChangedError, DeclarationError
-from mldebt_assets.decisions import next_retraining
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.replay import SILENT, Clockwork
 from mldebt_assets.schedules import nightly_name, weekly_name
 from mldebt_assets.sources import landing
-from mldebt_assets.weekly import weekly_training
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World

@@ -8,18 +8,18 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-from mldebt_assets import failures, pending
-from mldebt_assets.arrivals import next_arrival
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RETRAINING_TAG, batches, key
+from mldebt_assets.automation import failures, pending
+from mldebt_assets.automation.arrivals import next_arrival
+from mldebt_assets.automation.decisions import next_retraining
+from mldebt_assets.automation.pending import ATTEMPT_TAG
 from mldebt_assets.core import tables, training
 from mldebt_assets.core.errors import UnreachableError
-from mldebt_assets.decisions import next_retraining
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
-from mldebt_assets.pending import ATTEMPT_TAG
 from mldebt_assets.replay import SILENT
 from mldebt_assets.resources import PROCESS_TAG
 from mldebt_assets.snapshots import newest, snapshot_metadata
-from mldebt_assets.story import chapters
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World, copy_of
 

@@ -16,6 +16,9 @@ import pandas as pd
 import pytest
 
 from mldebt_assets import pipelines
+from mldebt_assets.answers.lineage import decision_on, trace
+from mldebt_assets.answers.status import status_of
+from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.scorer import NO_CHAMPION
 from mldebt_assets.assets.training_set import training_features
@@ -29,12 +32,9 @@ from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import group_fraction, sha256
 from mldebt_assets.core.training import fit, from_bytes, predict, to_bytes
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
-from mldebt_assets.lineage import decision_on, trace
 from mldebt_assets.promotions import open_intents
 from mldebt_assets.replay import SILENT
 from mldebt_assets.snapshots import Reading, as_stored, at_storage_id, newest
-from mldebt_assets.status import status_of
-from mldebt_assets.story import chapters
 from mldebt_assets_tests.sample import BATCHES, DAYS, ROWS_A_DAY, rows
 from mldebt_assets_tests.world import World
 

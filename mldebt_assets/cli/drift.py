@@ -34,7 +34,7 @@ def drift(
     Example: `mldebt drift flight_delays --last 3`
     """
     declared = pipelines.find(pipeline)
-    from mldebt_assets.drifting import drift_of
+    from mldebt_assets.answers.drift import drift_of
 
     with opened() as (platform, instance):
         answer = drift_of(instance, platform, declared, last)

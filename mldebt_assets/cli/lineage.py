@@ -32,7 +32,7 @@ def lineage(
     Example: `mldebt lineage flight_delays --as-of 2013-08-15 --json`
     """
     declared = pipelines.find(pipeline)
-    from mldebt_assets.lineage import decision_on, held_at, trace
+    from mldebt_assets.answers.lineage import decision_on, held_at, trace
 
     with opened() as (platform, instance):
         known = platform.record(declared.name).facts()

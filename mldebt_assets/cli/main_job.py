@@ -28,10 +28,10 @@ from mldebt_assets.cli.pace import Pace
 from mldebt_assets.home import project_root
 
 if TYPE_CHECKING:
+    from mldebt_assets.answers.story import Chapter
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.replay import Outcome
     from mldebt_assets.replay import Progress as Step
-    from mldebt_assets.story import Chapter
 
 HEADINGS = ("batch", "rows", "scored by", "AUC", "dropped", "drifted", "retrained", "gate")
 DOING = {"batch": "taking in, scoring", "retraining": "training a candidate"}

@@ -19,7 +19,7 @@ def status(pipeline: OptionalPipelineName = None, as_json: AsJson = False) -> No
     Example: `mldebt status flight_delays`
     """
     declared = pipelines.PIPELINES if pipeline is None else (pipelines.find(pipeline),)
-    from mldebt_assets.status import status_of
+    from mldebt_assets.answers.status import status_of
 
     with opened() as (platform, instance):
         answers = [status_of(instance, platform, each, datetime.now(UTC)) for each in declared]

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import pytest
 
+from mldebt_assets.answers.story import Chapter
 from mldebt_assets.cli import drift, main_job, opening
 from mldebt_assets.cli.opening import Terminal
 from mldebt_assets.core.errors import UnknownPipelineError
 from mldebt_assets.replay import Outcome, Progress
-from mldebt_assets.story import Chapter
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.command_line import COLUMNS, installation, mldebt
 from mldebt_assets_tests.sample import BATCHES

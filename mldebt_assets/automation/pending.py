@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, REASON_TAG, RETRAINING_TAG
-from mldebt_assets.failures import CODE_TAG, after_failures
+from mldebt_assets.automation.failures import CODE_TAG, after_failures
 from mldebt_assets.provenance import code_digest
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.training_set import choose, effective_at
+from mldebt_assets.automation.decisions import history_at
+from mldebt_assets.automation.pending import decisions, last_decided, pending_retraining
+from mldebt_assets.automation.reconcile import UNFINISHED, reconciled
 from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.retraining import decide_weekly
-from mldebt_assets.decisions import history_at
 from mldebt_assets.jobs import retraining_job_name
-from mldebt_assets.pending import decisions, last_decided, pending_retraining
-from mldebt_assets.reconcile import UNFINISHED, reconciled
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:

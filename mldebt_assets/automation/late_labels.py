@@ -12,10 +12,10 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, REASON_TAG, key
 from mldebt_assets.assets.performance import outdated
-from mldebt_assets.failures import CODE_TAG, after_failures
+from mldebt_assets.automation.failures import CODE_TAG, after_failures
+from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.jobs import performance_job_name
 from mldebt_assets.provenance import code_digest
-from mldebt_assets.reconcile import reconciled
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:

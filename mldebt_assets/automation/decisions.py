@@ -17,11 +17,11 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.training_set import choose, effective_at, made_from
+from mldebt_assets.automation.pending import decisions, last_decided, pending_retraining
+from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.retraining import Decision, Facts, History, Signal, decide
-from mldebt_assets.pending import decisions, last_decided, pending_retraining
 from mldebt_assets.promotions import champion_of
-from mldebt_assets.reconcile import reconciled
 from mldebt_assets.snapshots import as_stored, newest
 
 if TYPE_CHECKING:

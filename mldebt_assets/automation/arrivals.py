@@ -20,14 +20,14 @@ from mldebt_assets.assets.keys import (
     batches,
     key,
 )
+from mldebt_assets.automation.decisions import retraining_has_its_turn
+from mldebt_assets.automation.failures import CODE_TAG, after_failures
+from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.core.errors import BatchChangedError, DeclarationError
 from mldebt_assets.core.fingerprint import sha256
-from mldebt_assets.decisions import retraining_has_its_turn
-from mldebt_assets.failures import CODE_TAG, after_failures
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, labels_job_name
 from mldebt_assets.provenance import code_digest
-from mldebt_assets.reconcile import reconciled
 from mldebt_assets.snapshots import as_stored, newest_of_each
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Questions that are answered from what is stored: the commands print them."""
