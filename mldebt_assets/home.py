@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 LAYOUT_VERSION = 1
+# MLflow would show an experiment as one of its generative models, without this.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
-MLFLOW_UI = "http://127.0.0.1:5000"
+MLFLOW_PORT = 5000
+MLFLOW_UI = f"http://127.0.0.1:{MLFLOW_PORT}"
 STORAGE_VARIABLE = "MLDEBT_DAGSTER_STORAGE"
 
 TELEMETRY_OFF = {
@@ -279,4 +282,4 @@ def require_experiment(home: Home, client: MlflowClient, pipeline: str) -> None:
     """
     if client.get_experiment_by_name(pipeline) is None:
         place = (home.mlflow_artifacts / pipeline).as_uri()
-        client.create_experiment(pipeline, artifact_location=place)
+        client.create_experiment(pipeline, artifact_location=place, tags=KIND)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from hypothesis import settings
 
 from mldebt_assets.home import TELEMETRY_OFF
+
+if TYPE_CHECKING:
+    import pytest
 
 os.environ.update(TELEMETRY_OFF)
 # One thread, set before numpy and torch start: the trained weights depend on it, and two pytest
@@ -19,3 +23,25 @@ for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLDEBT_REMOTE", "MLFLOW_TRACKING_UR
 # The same examples on every run, on machines that may be slow.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+# Modules whose tests take longest, most of it waiting: begun last, they would leave a core idle.
+LONG = (
+    "test_dead_runs",
+    "test_browser",
+    "test_container",
+    "test_interrupted",
+    "test_daemon",
+    "test_wheel",
+    "test_readme",
+    "test_performance",
+    "test_ui",
+    "test_bad_input",
+    "test_contract",
+    "test_labels",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest, in their order; keep the order of all others."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))

@@ -111,7 +111,7 @@ class Lineage(TypedDict):
     training_set: NotRequired[TrainingSet]
     code: NotRequired[Code]
     configuration: NotRequired[Configuration]
-    environment: NotRequired[dict[str, str | int]]
+    environment: NotRequired[dict[str, str | int | list[str]]]
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
 

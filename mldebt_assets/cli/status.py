@@ -61,7 +61,7 @@ def cut(text: str) -> str:
     """Return a text at most ``LONGEST_ANSWER`` long, cut between two words.
 
     >>> cut("calm"), len(cut("temperature " * 20)), cut("temperature " * 20)[-13:]
-    ('calm', 84, 'temperature …')
+    ('calm', 85, 'temperature …')
     """
     if len(text) <= LONGEST_ANSWER:
         return text

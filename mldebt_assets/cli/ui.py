@@ -15,10 +15,9 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import OptionalPipelineName
 from mldebt_assets.cli.opening import EXIT_NO_ANSWER, out, progress, say
 from mldebt_assets.cli.supervisor import HOST, Server, Supervisor
-from mldebt_assets.home import Home, project_root
+from mldebt_assets.home import MLFLOW_PORT, Home, project_root
 
 FIRST_PORT = 3000
-MLFLOW_PORT = 5000
 PORTS_TRIED = 100
 MODULE = "mldebt_assets.definitions"
 LOCATION = "mldebt"

@@ -70,14 +70,19 @@ def test_the_shell_is_taught_once(tmp_path):
     environment = {**os.environ, "HOME": str(tmp_path)}
     environment.pop("_MLDEBT_COMPLETE", None)
 
-    def run(*arguments):
+    def run(option):
+        """Call it from a bash: the shell that asks is the one that is taught."""
         return subprocess.run(
-            [MLDEBT, *arguments], env=environment, capture_output=True, text=True, check=True
+            ["bash", "-c", f'"$0" {option}; exit $?', MLDEBT],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout
 
-    script = run("--show-completion", "bash")
+    script = run("--show-completion")
     assert "_MLDEBT_COMPLETE=complete_bash" in script
-    run("--install-completion", "bash")
+    run("--install-completion")
     [written] = [f for f in tmp_path.rglob("*") if f.is_file() and "complete -o" in f.read_text()]
     typed = "COMP_WORDS=(mldebt sta); COMP_CWORD=1; _mldebt_completion mldebt; echo ${COMPREPLY[@]}"
     offered = subprocess.run(
