@@ -33,7 +33,7 @@ run: setup
 
 ui: setup
 	@.venv/bin/mldebt init
-	@.venv/bin/mldebt ui
+	@.venv/bin/mldebt ui flight_delays
 
 test: dev
 	.venv/bin/ruff format --check .

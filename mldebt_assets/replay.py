@@ -8,7 +8,10 @@ waits at the terminal.
 
 from __future__ import annotations
 
+import signal
+import socket
 import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -41,12 +44,13 @@ from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.sensors import arrivals_name, labels_name, late_labels_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
 
 DAEMON_SILENCE_SECONDS = 60
+SIGNALS_READ = 64
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -207,18 +211,40 @@ class Clockwork:
         """
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
         tags = {**request.tags, "dagster/run_key": request.run_key or "", WATCHED_TAG: "true"}
-        result = self.repository.get_job(job_name).execute_in_process(
-            instance=self.instance,
-            partition_key=request.partition_key,
-            run_config=configuration,
-            # From the first moment, so that a kill at any later one leaves a run known as dead.
-            tags={**tags, PROCESS_TAG: process_identity()},
-            raise_on_error=False,
-        )
-        if was_interrupted(result):
-            self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
+        with interrupts_noticed() as noticed:
+            result = self.repository.get_job(job_name).execute_in_process(
+                instance=self.instance,
+                partition_key=request.partition_key,
+                run_config=configuration,
+                # From the first moment, so that a kill at any later one leaves a run known as dead.
+                tags={**tags, PROCESS_TAG: process_identity()},
+                raise_on_error=False,
+            )
+        if noticed() or was_interrupted(result):
+            if not result.success:
+                self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
             raise KeyboardInterrupt
         return result.success
+
+
+@contextmanager
+def interrupts_noticed() -> Iterator[Callable[[], bool]]:
+    """Give a function that says whether Ctrl-C came, even where its exception was lost.
+
+    Python drops what is raised while an object is being finalised, and goes on.
+    """
+    ours, pythons = socket.socketpair()
+    came: list[int] = []
+    with ours, pythons:
+        for end in (ours, pythons):
+            end.setblocking(False)
+        before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
+        try:
+            yield lambda: signal.SIGINT in came
+        finally:
+            signal.set_wakeup_fd(before)
+            with suppress(BlockingIOError):
+                came.extend(ours.recv(SIGNALS_READ))
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

@@ -44,6 +44,14 @@ from mldebt_assets.cli import app
 app()
 """
 
+INTERRUPTION = "    os.kill(os.getpid(), signal.SIGINT)\n"
+LOST_INTERRUPTION = """
+    class Finalised:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+    Finalised()
+"""
+
 
 def python(*arguments):
     """Run Python in the project's root, as its own process group."""
@@ -181,3 +189,16 @@ def test_ctrl_c_ends_with_a_message_and_its_exit_code(interrupted):
 
     assert [c.champion for c in world.replay().chapters] == [None, None, 1]
     assert mlflow_statuses(world) == ["FAILED", "FINISHED"]
+
+
+def test_ctrl_c_whose_exception_is_lost_ends_the_replay_with_the_run(tmp_path, monkeypatch):
+    """Python drops what is raised while an object is finalised; the wish to end must survive it."""
+    for variable in ("DAGSTER_HOME", "MLDEBT_HOME"):
+        monkeypatch.setenv(variable, "")
+    world = World.make(tmp_path)
+    world.land(*BATCHES)
+    done = python("-c", INTERRUPTED_CLI.replace(INTERRUPTION, LOST_INTERRUPTION), tmp_path)
+    assert done.returncode == 130, done.stderr
+    assert {run.status for run in world.instance.get_runs()} == {dg.DagsterRunStatus.SUCCESS}
+    assert [c.champion for c in told(world)] == [None, None, 1]
+    world.instance.dispose()
