@@ -48,7 +48,8 @@ INTERRUPTION = "    os.kill(os.getpid(), signal.SIGINT)\n"
 LOST_INTERRUPTION = """
     class Finalised:
         def __del__(self):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            sum(range(1000))
     Finalised()
 """
 
