@@ -168,7 +168,7 @@ def found(chapter: Chapter) -> str:
     """Return what asks for a retraining: drift of the inputs, or a drop in performance."""
     asking = (("drift", chapter.drifted), ("drop", chapter.dropped))
     words = ", ".join(word for word, asks in asking if asks)
-    return f"[yellow]{words:<5}[/]" if words else "calm "
+    return f"[yellow]{words:<11}[/]" if words else f"{'calm':<11}"
 
 
 def became(chapter: Chapter) -> str:
