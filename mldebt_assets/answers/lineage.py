@@ -46,9 +46,11 @@ def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact |
     return decided[version]
 
 
-def held_at(facts: list[Fact], moment: datetime) -> list[Fact]:
-    """Return the facts that held at a moment of the data's time."""
-    return [fact for fact in facts if fact.effective_at <= moment]
+def held_at(facts: list[Fact], moment: datetime, *, recorded: bool = False) -> list[Fact]:
+    """Return the facts that held at a moment of the data's time, or of the wall clock."""
+    return [
+        fact for fact in facts if (fact.recorded_at if recorded else fact.effective_at) <= moment
+    ]
 
 
 def trace(

@@ -11,6 +11,18 @@ from mldebt_assets.cli.arguments import AsJson, PipelineName
 from mldebt_assets.cli.opening import EXIT_NO, facts, opened, out, print_json, say, short, table
 
 STAGES = ("raw", "validated", "features")
+CLOCKS = {False: "of the data's time", True: "by the wall clock"}
+
+
+def moment(text: str) -> datetime:
+    """Return the moment that a user wrote; without an offset it is UTC."""
+    try:
+        written = datetime.fromisoformat(text)
+        return written.replace(tzinfo=UTC) if written.tzinfo is None else written.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise typer.BadParameter(
+            f"{text!r} is no moment: write 2013-08-15, 2013-08-15T06:00 or 2013-08-15T06:00+02:00."
+        ) from None
 
 
 def lineage(
@@ -21,10 +33,15 @@ def lineage(
     as_of: Annotated[
         datetime | None,
         typer.Option(
-            help="The champion at this moment of the data's time (UTC), such as 2013-08-15.",
+            help="The champion at this moment of the data's time, such as 2013-08-15 or "
+            "2013-08-15T06:00+02:00; without an offset it is UTC.",
             metavar="TIME",
+            parser=moment,
         ),
     ] = None,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Take --as-of by the wall clock of the record.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say which data, code and environment made the production model.
@@ -32,19 +49,23 @@ def lineage(
     Example: `mldebt lineage flight_delays --as-of 2013-08-15 --json`
     """
     declared = pipelines.find(pipeline)
+    if as_of is not None and version is not None:
+        raise typer.BadParameter("--as-of and --version ask for two different things: give one.")
+    if recorded and as_of is None:
+        raise typer.BadParameter("--recorded says how --as-of is meant: give a TIME too.")
     from mldebt_assets.answers.lineage import decision_on, held_at, trace
 
     with opened() as (platform, instance):
         known = platform.record(declared.name).facts()
         if as_of is not None:
-            moment = as_of.replace(tzinfo=UTC) if as_of.tzinfo is None else as_of
-            known = held_at(known, moment)
+            known = held_at(known, as_of, recorded=recorded)
         decision = decision_on(known, declared.name, version)
         answer = None if decision is None else trace(instance, platform, declared, decision)
     if as_json:
         print_json(answer or {"pipeline": declared.name, "model": None})
     elif answer is None:
-        say(f"{declared.name} had no champion{f' at {as_of:%Y-%m-%d %H:%M}' if as_of else ''}.")
+        when = f" at {as_of:%Y-%m-%d %H:%M} UTC {CLOCKS[recorded]}" if as_of else ""
+        say(f"{declared.name} had no champion{when}.")
         say(f"One comes with a promotion: mldebt replay {declared.name}")
     else:
         show(answer)
