@@ -1,7 +1,7 @@
 """``p/champion``: the promotion. A refusal is recorded, and materializes nothing.
 
-The order is intent → MLflow's alias → this materialization → done. A kill between two of them
-leaves the old champion until the next start finishes the promotion.
+The order is that of :mod:`mldebt_assets.assets.promoting`; a kill in between leaves the old
+champion until the next start finishes the promotion.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,17 @@ import dagster as dg
 
 from mldebt_assets.assets.champion_page import headline
 from mldebt_assets.assets.keys import REASON_TAG, RETRAINING_TAG, common, key
+from mldebt_assets.assets.promoting import (
+    LONGEST_PROMOTION_SECONDS,
+    alone,
+    finish,
+    intend,
+    promotion_value,
+)
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Fact
+from mldebt_assets.promotions import Champion, Fact
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, at_storage_id, snapshot_metadata
 from mldebt_assets.store import Snapshot
@@ -58,11 +65,16 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         newest_batch = list(decision["reference"]["batches"])[-1]
         onnx = export(pipeline, platform, reading, model, newest_batch)
         decision["onnx"] = snapshot_metadata(onnx)
-        intent = record.append("intent", decision, effective_at=when)
-        platform.registry.set_champion(pipeline.name, decision["version"])
-        facts = headline(context.instance, platform, pipeline, intent)
-        yield dg.Output(promotion_value(intent), metadata={**facts, **reading.metadata()})
-        record.append("done", {"intent": intent.sequence}, effective_at=when)
+        with alone(platform, pipeline, wait_seconds=LONGEST_PROMOTION_SECONDS):
+            overtaken = no_longer_champion(record.champion(), decision)
+            if overtaken is not None:
+                record.append("refused", {**decision, "reason": overtaken}, effective_at=when)
+                context.log.info("Refused: %s", overtaken)
+                return
+            intent = intend(platform, pipeline, decision)
+            facts = headline(context.instance, platform, pipeline, intent)
+            yield dg.Output(promotion_value(intent), metadata={**facts, **reading.metadata()})
+            finish(record, intent)
 
     return [champion]
 
@@ -102,6 +114,18 @@ def decided_before(facts: list[Fact], decision: dict[str, Any]) -> Fact | None:
         ):
             return fact
     return None
+
+
+def no_longer_champion(champion: Champion | None, decision: dict[str, Any]) -> str | None:
+    """Return why a candidate's victory says nothing any more, or None while it does.
+
+    Somebody may have gone back to another version while it was trained.
+    """
+    judged_beside, now = decision["previous_version"], champion and champion.version
+    if judged_beside == now:
+        return None
+    names = [f"v{v}" if v else "no champion" for v in (judged_beside, now)]
+    return f"it was judged beside {names[0]}, but by now {names[1]} is in production"
 
 
 def located(stored: Stored) -> dict[str, Any]:
@@ -148,8 +172,3 @@ def export(
     return platform.snapshots.put(
         exported, folder=f"{pipeline.name}/onnx", name=f"version-{version}.onnx"
     )
-
-
-def promotion_value(intent: Fact) -> dict[str, Any]:
-    """Return the promotion as the champion's artefact stores it."""
-    return {"sequence": intent.sequence, "hash": intent.hash, **intent.body}

@@ -15,13 +15,11 @@ import dagster as dg
 import psutil
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES, IN_PROGRESS_RUN_STATUSES
 
-from mldebt_assets.assets.champion import promotion_value
-from mldebt_assets.assets.champion_page import headline
-from mldebt_assets.assets.keys import PIPELINE_TAG, key
-from mldebt_assets.core.fingerprint import canonical_json
-from mldebt_assets.promotions import Fact, open_intents
+from mldebt_assets.assets.keys import PIPELINE_TAG
+from mldebt_assets.assets.promoting import alone, finish_open
+from mldebt_assets.core.errors import BusyError
+from mldebt_assets.promotions import open_intents
 from mldebt_assets.resources import PROCESS_TAG, process_identity
-from mldebt_assets.snapshots import Reading, at_storage_id, newest, snapshot_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,57 +131,14 @@ def is_alive(identity: str) -> bool:
 def finish_promotions(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline
 ) -> list[int]:
-    """Finish every promotion that stopped between intent and done; return their versions.
+    """Finish or undo what stopped between intent and done; return the versions that were finished.
 
-    One that a later promotion has overtaken is closed as undone: it must not come after it.
+    While somebody else changes the champion, nothing was left behind: it is theirs to finish.
     """
-    record = platform.record(pipeline.name)
-    champion = record.champion()
-    finished = []
-    for intent in open_intents(record.facts()):
-        if is_at_work(instance, intent):
-            continue
-        version = intent.body["version"]
-        if champion is not None and champion.promotion.sequence > intent.sequence:
-            body = {"intent": intent.sequence, "reason": "a later promotion overtook it"}
-            record.append("undone", body, effective_at=intent.effective_at)
-            continue
-        platform.registry.set_champion(pipeline.name, version)
-        materialized = newest(instance, key(pipeline, "champion"))
-        if materialized is None or materialized.metadata.get("version") != version:
-            materialize(instance, platform, pipeline, intent)
-        record.append("done", {"intent": intent.sequence}, effective_at=intent.effective_at)
-        finished.append(version)
-    return finished
-
-
-def is_at_work(instance: dg.DagsterInstance, intent: Fact) -> bool:
-    """Return whether the run that wrote this intent has not ended, and will finish it itself."""
-    run = instance.get_run_by_id(intent.body["run_id"])
-    return run is not None and not run.is_finished
-
-
-def materialize(
-    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, intent: Fact
-) -> None:
-    """Write the champion's materialization that the killed run did not come to write."""
-    asset = key(pipeline, "champion")
-    reading = Reading(instance, platform.snapshots)
-    for stage in ("evaluation", "model", "training_set"):
-        storage_id = intent.body[stage]["storage_id"]
-        reading.note(at_storage_id(instance, key(pipeline, stage), storage_id))
-    snapshot = platform.snapshots.put(
-        canonical_json(promotion_value(intent)), folder="/".join(asset.path), name="champion.json"
-    )
-    instance.report_runless_asset_event(
-        dg.AssetMaterialization(
-            asset,
-            description="Finished at start: the run that promoted it was killed.",
-            metadata={
-                **headline(instance, platform, pipeline, intent),
-                **snapshot_metadata(snapshot),
-                **reading.metadata(),
-            },
-            tags={"dagster/data_version": snapshot.sha256},
-        )
-    )
+    if not open_intents(platform.record(pipeline.name).facts()):
+        return []
+    try:
+        with alone(platform, pipeline):
+            return finish_open(instance, platform, pipeline)
+    except BusyError:
+        return []
