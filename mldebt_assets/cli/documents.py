@@ -100,10 +100,31 @@ class Source(TypedDict):
     consent: str
 
 
+class Prediction(TypedDict):
+    """One row's score, the bytes that it was made from, and the record's fact that decided it."""
+
+    row: str
+    batch: str
+    score: float
+    threshold: float
+    decision: bool
+    version: int
+    weights_sha256: str
+    scored_at: str
+    dagster_run_id: str
+    promotion: int
+    raw: Artefact
+    validated: Artefact
+    features: Artefact
+    scorer: Artefact
+    predictions: Artefact
+
+
 class Lineage(TypedDict):
     """What made a version; before the first champion ``model`` is null and the rest is left out.
 
-    ``environment`` has the facts on which the bits may depend, and their ``digest``.
+    ``environment`` has the facts on which the bits may depend, and their ``digest``;
+    ``prediction`` is there where one was asked for.
     """
 
     pipeline: str
@@ -114,6 +135,7 @@ class Lineage(TypedDict):
     environment: NotRequired[dict[str, str | int | list[str]]]
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
+    prediction: NotRequired[Prediction]
 
 
 class Champion(TypedDict):

@@ -1,16 +1,20 @@
-"""``mldebt lineage``: which data, code and environment made a version."""
+"""``mldebt lineage``: which data, code and environment made a version, or one prediction."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.markup import escape
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, PipelineName
+from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import EXIT_NO, facts, opened, out, print_json, say, short, table
 
 STAGES = ("raw", "validated", "features")
+SCORED_FROM = (*STAGES, "scorer", "predictions")
+ROW_ID = re.compile(r"[0-9a-f]{16}")
 CLOCKS = {False: "of the data's time", True: "by the wall clock"}
 
 
@@ -25,8 +29,16 @@ def moment(text: str) -> datetime:
         ) from None
 
 
+def row_id(text: str) -> str:
+    """Return the id of a row that a user wrote."""
+    if not ROW_ID.fullmatch(text.lower()):
+        raise typer.BadParameter(f"{text!r} is no row id, which has 16 hexadecimal digits.")
+    return text.lower()
+
+
 def lineage(
     pipeline: PipelineName,
+    *,
     version: Annotated[
         int | None, typer.Option(help="This version instead of the champion.", metavar="V")
     ] = None,
@@ -42,25 +54,52 @@ def lineage(
     recorded: Annotated[
         bool, typer.Option("--recorded", help="Take --as-of by the wall clock of the record.")
     ] = False,
+    prediction: Annotated[
+        str | None,
+        typer.Option(
+            help="What scored the row with this `_row_id`, and how.", metavar="ID", parser=row_id
+        ),
+    ] = None,
+    row: Annotated[
+        str | None,
+        typer.Option(
+            help="The same for the row with this key: column=value,column=value.", metavar="KEY"
+        ),
+    ] = None,
+    batch: Annotated[
+        str | None,
+        typer.Option(
+            help="Look for the row in this batch alone.",
+            metavar="BATCH",
+            autocompletion=complete_batch,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which data, code and environment made the production model.
+    """Say which data, code and environment made the production model, or one prediction.
 
     Example: `mldebt lineage flight_delays --as-of 2013-08-15 --json`
     """
     declared = pipelines.find(pipeline)
-    if as_of is not None and version is not None:
-        raise typer.BadParameter("--as-of and --version ask for two different things: give one.")
-    if recorded and as_of is None:
-        raise typer.BadParameter("--recorded says how --as-of is meant: give a TIME too.")
+    refuse_contradictions(
+        {"--version": version, "--as-of": as_of, "--prediction": prediction, "--row": row},
+        {"--recorded": (recorded or None, "--as-of"), "--batch": (batch, "--prediction or --row")},
+    )
     from mldebt_assets.answers.lineage import decision_on, held_at, trace
+    from mldebt_assets.answers.prediction import ids_of_key, prediction_of
 
+    said: dict[str, Any] = {}
     with opened() as (platform, instance):
         known = platform.record(declared.name).facts()
         if as_of is not None:
             known = held_at(known, as_of, recorded=recorded)
-        decision = decision_on(known, declared.name, version)
-        answer = None if decision is None else trace(instance, platform, declared, decision)
+        if prediction is None and row is None:
+            decision = decision_on(known, declared.name, version)
+        else:
+            ids = {prediction} if prediction else ids_of_key(declared, row or "")
+            found, decision = prediction_of(instance, platform, declared, ids, batch)
+            said = {"prediction": found}
+        answer = None if decision is None else trace(instance, platform, declared, decision) | said
     if as_json:
         print_json(answer or {"pipeline": declared.name, "model": None})
     elif answer is None:
@@ -73,10 +112,25 @@ def lineage(
         raise typer.Exit(EXIT_NO)
 
 
+def refuse_contradictions(
+    questions: dict[str, object], refinements: dict[str, tuple[object, str]]
+) -> None:
+    """Refuse two questions at once, and what refines a question that is not asked."""
+    asked = [name for name, value in questions.items() if value is not None]
+    if len(asked) > 1:
+        raise typer.BadParameter(f"{' and '.join(asked)} ask for different things: give one.")
+    for name, (value, of) in refinements.items():
+        if value is not None and not {*asked} & {*of.split(" or ")}:
+            raise typer.BadParameter(f"{name} goes with {of}: give that too.")
+
+
 def show(answer: dict[str, Any]) -> None:
     """Print a lineage as a page: the version, why it is there, and every batch's hashes."""
     model, training, promotion = answer["model"], answer["training_set"], answer["promotion"]
     state = "[green]champion[/]" if promotion["promoted"] else "[red]refused[/]"
+    if "prediction" in answer:
+        out.print(predicted(answer["pipeline"], answer["prediction"]))
+        out.print()
     name = f"[bold]{answer['pipeline']} v{model['version']}[/]"
     out.print(f"{name}  {state}, trained {model['trained_at'][:19]} UTC")
     rows = [
@@ -95,6 +149,21 @@ def show(answer: dict[str, Any]) -> None:
         digests = [short(entry[stage]["sha256"]) for stage in STAGES]
         hashes.add_row(escape(entry["batch"]), *digests, escape(licences[entry["batch"]]))
     out.print(hashes)
+
+
+def predicted(pipeline: str, prediction: dict[str, Any]) -> Group:
+    """Return a prediction as a page: what was said of the row, and which bytes that came from."""
+    sign, word = (">=", "yes") if prediction["decision"] else ("<", "no")
+    rows = [
+        ("score", f"{prediction['score']:.6f} {sign} {prediction['threshold']:.6f}: {word}"),
+        ("scored by", f"v{prediction['version']}, under promotion {prediction['promotion']}"),
+        ("", prediction["weights_sha256"]),
+        ("scored", f"{prediction['scored_at'][:19]} UTC, in Dagster run"),
+        ("", prediction["dagster_run_id"]),
+        *((stage, prediction[stage]["sha256"]) for stage in SCORED_FROM),
+    ]
+    heading = f"[bold]{pipeline}[/]  row {prediction['row']} of {escape(prediction['batch'])}"
+    return Group(heading, facts([(name, escape(value)) for name, value in rows]))
 
 
 def made_by(code: dict[str, Any], environment: dict[str, Any]) -> list[tuple[str, str]]:

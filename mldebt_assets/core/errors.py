@@ -6,6 +6,8 @@ MLDebtError
 │   ├── NothingToFetchError     a pipeline without demonstration data
 │   ├── UnknownVersionError
 │   ├── UnknownBatchError
+│   ├── UnknownPredictionError  no scored row has this id
+│   ├── RowKeyError             a row's key that lacks a column or is not of its type
 │   ├── BatchNameError          a batch name that is no plain file name
 │   └── DeclarationError        a pipeline that contradicts itself
 ├── DataError                   the data is at fault
@@ -18,6 +20,7 @@ MLDebtError
 │   ├── UntrainableError        rows that no model can learn from
 │   ├── UnusableInputError      values that no model can take
 │   └── MissingInputError       a model asked about a table without its inputs
+├── RefusedError                a change of production that would not be safe (exit code 1)
 ├── UnlikePointersError         batches that are not what the committed pointers name
 ├── SnapshotError               stored bytes that are gone or are not what they were
 │   ├── SnapshotMissingError
@@ -102,6 +105,31 @@ class UnknownBatchError(CallError, LookupError):
             f"{pipeline} has no batch called {batch!r}; there are: "
             f"{', '.join(batches) or 'none yet'}.\n"
             f"Fix: {_nearest(batch, batches)}, or put the file into the landing folder."
+        )
+
+
+class UnknownPredictionError(CallError, LookupError):
+    """No scored row has this id."""
+
+    @classmethod
+    def of(cls, pipeline: str, searched: Sequence[str]) -> Self:
+        where = f"{searched[0]} to {searched[-1]}" if searched else "no batch, since none is scored"
+        return cls(
+            f"{pipeline} made no prediction for this row; searched: {where}.\n"
+            "Fix: check the id (column `_row_id` of the predictions) or the key; rows that came "
+            "before the first champion, or went to quarantine, were not scored."
+        )
+
+
+class RowKeyError(CallError, ValueError):
+    """A row's key that does not name each of its columns in its type; no value is repeated."""
+
+    @classmethod
+    def of(cls, pipeline: str, row_key: Sequence[str], wanted: str) -> Self:
+        return cls(
+            f"This is no key of a row of {pipeline}, which has {', '.join(row_key)}: it wants "
+            f"{wanted}.\n"
+            f"Fix: write {','.join(f'{name}=VALUE' for name in row_key)}."
         )
 
 
@@ -227,6 +255,14 @@ class MissingInputError(DataError, LookupError):
             f"{', '.join(present) or 'no columns'}.\n"
             f"Fix: {fix}."
         )
+
+
+class RefusedError(MLDebtError):
+    """Production was to be changed in a way that is not safe; nothing was changed."""
+
+    @classmethod
+    def of(cls, what: str, fix: str) -> Self:
+        return cls(f"{what}\nFix: {fix}")
 
 
 class UnlikePointersError(MLDebtError, ValueError):
