@@ -9,14 +9,16 @@ waits at the terminal.
 from __future__ import annotations
 
 import signal
-import socket
+import sys
+import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import RunFailureReason
 from filelock import FileLock, Timeout
 
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from mldebt_assets.resources import Platform
 
 DAEMON_SILENCE_SECONDS = 60
-SIGNALS_READ = 64
+AGAIN_SECONDS = 0.05
 SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -211,7 +213,7 @@ class Clockwork:
         """
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
         tags = {**request.tags, "dagster/run_key": request.run_key or "", WATCHED_TAG: "true"}
-        with interrupts_noticed() as noticed:
+        with interrupts_kept():
             result = self.repository.get_job(job_name).execute_in_process(
                 instance=self.instance,
                 partition_key=request.partition_key,
@@ -220,31 +222,32 @@ class Clockwork:
                 tags={**tags, PROCESS_TAG: process_identity()},
                 raise_on_error=False,
             )
-        if noticed() or was_interrupted(result):
-            if not result.success:
-                self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
+        if was_interrupted(result):
+            self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
             raise KeyboardInterrupt
         return result.success
 
 
 @contextmanager
-def interrupts_noticed() -> Iterator[Callable[[], bool]]:
-    """Give a function that says whether Ctrl-C came, even where its exception was lost.
+def interrupts_kept() -> Iterator[None]:
+    """Let Ctrl-C come again, a moment later, where its exception was lost.
 
-    Python drops what is raised while an object is being finalised, and goes on.
+    Python drops what is raised while an object is finalised, says so, and goes on.
     """
-    ours, pythons = socket.socketpair()
-    came: list[int] = []
-    with ours, pythons:
-        for end in (ours, pythons):
-            end.setblocking(False)
-        before = signal.set_wakeup_fd(pythons.fileno(), warn_on_full_buffer=False)
-        try:
-            yield lambda: signal.SIGINT in came
-        finally:
-            signal.set_wakeup_fd(before)
-            with suppress(BlockingIOError):
-                came.extend(ours.recv(SIGNALS_READ))
+    before = sys.unraisablehook
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
+            main = threading.main_thread().ident
+            threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
+        else:
+            before(lost)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-import warnings
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -17,7 +17,7 @@ from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import INTERRUPTED_TAG
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.promotions import open_intents
-from mldebt_assets.replay import interrupts_noticed
+from mldebt_assets.replay import interrupts_kept
 from mldebt_assets.snapshots import as_stored
 from mldebt_assets_tests.killed_replays import MOMENTS
 from mldebt_assets_tests.sample import BATCHES
@@ -185,21 +185,27 @@ def test_ctrl_c_ends_with_a_message_and_its_exit_code(interrupted):
     assert mlflow_statuses(world) == ["FAILED", "FINISHED"]
 
 
-def test_ctrl_c_is_noticed_where_its_exception_is_lost():
+def test_ctrl_c_comes_again_where_its_exception_was_lost():
     """Python drops what is raised while an object is finalised; the wish to end must survive it."""
 
     class Finalised:
         def __del__(self):
             signal.raise_signal(signal.SIGINT)
 
-    with interrupts_noticed() as noticed, warnings.catch_warnings():
-        warnings.simplefilter("ignore", pytest.PytestUnraisableExceptionWarning)
+    with pytest.raises(KeyboardInterrupt, match=""), interrupts_kept():
         Finalised()
-    assert noticed()
+        time.sleep(5)
 
 
-def test_no_ctrl_c_is_noticed_where_none_came():
-    """Else every replay would end after its first run."""
-    with interrupts_noticed() as noticed:
-        signal.raise_signal(signal.SIGCHLD)
-    assert not noticed()
+def test_what_else_is_lost_is_told_as_ever(monkeypatch):
+    """Only Ctrl-C comes again: any other error would come for ever."""
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda lost: told.append(str(lost.exc_value)))
+
+    class Finalised:
+        def __del__(self):
+            raise ValueError("lost")
+
+    with interrupts_kept():
+        Finalised()
+    assert told == ["lost"]
