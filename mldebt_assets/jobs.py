@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from mldebt_assets.assets import rollback
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.pipeline import Pipeline
 
@@ -40,10 +41,17 @@ def retraining_job_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_retraining"
 
 
+def drill_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that rehearses the way back."""
+    return f"{pipeline.name}_rollback_drill"
+
+
 def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
     """Return the jobs. They run in one process: each step of its own would import everything."""
     tags = {PIPELINE_TAG: pipeline.name}
     late = [] if pipeline.labels is None else [labels_job(pipeline, tags)]
+    champion = key(pipeline, "champion")
+    drill = dg.AssetSelection.checks(dg.AssetCheckKey(champion, rollback.CHECK))
     return [
         *late,
         dg.define_asset_job(
@@ -62,10 +70,17 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             retraining_job_name(pipeline),
-            selection=[key(pipeline, stage) for stage in TRAINING_ASSETS],
+            selection=dg.AssetSelection.assets(*(key(pipeline, one) for one in TRAINING_ASSETS))
+            - drill,
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Train a candidate on what has arrived, and let the gate judge it.",
+        ),
+        dg.define_asset_job(
+            drill_job_name(pipeline),
+            selection=drill,
+            executor_def=dg.in_process_executor,
+            description="Rehearse the way back to the version before; the champion stays.",
         ),
     ]
 

@@ -20,11 +20,15 @@ from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import canonical_json, sha256
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 Kind = Literal["intent", "done", "undone", "refused", "batch_refused", "decision"]
 
 GENESIS = "0" * 64
+
+ACT = "act"  # what a person did, in the body of its fact; the gate's decisions have none
+ROLLBACK = "rollback"
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,35 @@ def champions_of(facts: list[Fact]) -> list[Champion]:
         for fact in facts
         if fact.kind == "intent" and fact.sequence in done
     ]
+
+
+def way_back(facts: list[Fact]) -> list[Champion]:
+    """Return the champions that can be gone back to, one after another; the last is in production.
+
+    A promotion comes on top, and going back takes off what stood above: whoever goes back twice
+    comes two versions back, and not to the one that was just left.
+    """
+    stack: list[Champion] = []
+    for champion in champions_of(facts):
+        versions = [one.version for one in stack]
+        if champion.promotion.body.get(ACT) == ROLLBACK and champion.version in versions:
+            del stack[versions.index(champion.version) :]
+        stack.append(champion)
+    return stack
+
+
+def judged_by_gate(facts: Sequence[Fact]) -> list[Fact]:
+    """Return the gate's decisions, one a training: what a person did later trained nothing."""
+    return [fact for fact in facts if fact.kind in {"intent", "refused"} and ACT not in fact.body]
+
+
+def decider(by: str) -> str:
+    """Return who decided, as a sentence names them.
+
+    >>> decider("gate, in Dagster run 1f"), decider("ada@depot")
+    ('the gate, in Dagster run 1f', 'ada@depot')
+    """
+    return f"the {by}" if by.startswith("gate, ") else by
 
 
 def open_intents(facts: list[Fact]) -> list[Fact]:

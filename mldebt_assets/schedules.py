@@ -1,5 +1,6 @@
-"""What goes by the clock, off until somebody switches it on: the nightly intake, a weekly training.
+"""What goes by the clock, off until somebody switches it on.
 
+Every night what is new is taken in; once a week a candidate is trained and the way back rehearsed.
 The hours are those of ``MLDEBT_TIMEZONE``, an IANA name such as Europe/Vienna; UTC without it.
 Where clocks are put forward over 02:00 the tick comes at 03:00, and where they are put back it
 comes once.
@@ -14,12 +15,15 @@ import dagster as dg
 from mldebt_assets.automation.arrivals import all_arrivals
 from mldebt_assets.automation.weekly import weekly_training
 from mldebt_assets.core.errors import DeclarationError
-from mldebt_assets.jobs import batch_job_name, retraining_job_name
+from mldebt_assets.jobs import batch_job_name, drill_job_name, retraining_job_name
 from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import way_back
 from mldebt_assets.sensors import platform
 
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 3 * * 0"
+DRILL = "0 5 * * 0"
+LEAST_TO_GO_BACK = 2
 TIMEZONE_VARIABLE = "MLDEBT_TIMEZONE"
 
 
@@ -31,6 +35,11 @@ def nightly_name(pipeline: Pipeline) -> str:
 def weekly_name(pipeline: Pipeline) -> str:
     """Return the name of the schedule that retrains once a week."""
     return f"{pipeline.name}_weekly_retraining"
+
+
+def drill_name(pipeline: Pipeline) -> str:
+    """Return the name of the schedule that rehearses the way back once a week."""
+    return f"{pipeline.name}_weekly_rollback_drill"
 
 
 def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
@@ -64,7 +73,21 @@ def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
             now=datetime.now(UTC),
         )
 
-    return [nightly, weekly]
+    @dg.schedule(
+        name=drill_name(pipeline),
+        job_name=drill_job_name(pipeline),
+        cron_schedule=DRILL,
+        execution_timezone=timezone(pipeline),
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Rehearse the way back to the version before; the champion stays as it is.",
+    )
+    def drill(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        facts = platform().record(pipeline.name).facts()
+        if len(way_back(facts)) < LEAST_TO_GO_BACK:
+            return dg.SkipReason("The drill waits: no version has been replaced yet.")
+        return dg.RunRequest()
+
+    return [nightly, weekly, drill]
 
 
 def timezone(pipeline: Pipeline) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.rollback import evidence_of
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.promotions import Champion
     from mldebt_assets.resources import Platform
 
 QUESTIONS = {
@@ -35,6 +37,7 @@ def status_of(
     champion = platform.record(pipeline.name).champion()
     answers = {name: unanswered(question) for name, question in QUESTIONS.items()}
     answers["input_change"] |= input_change(instance, pipeline, now)
+    answers["rollback"] |= way_back_shown(instance, pipeline, champion, now)
     return {
         "pipeline": pipeline.name,
         "champion": champion
@@ -72,4 +75,24 @@ def input_change(instance: dg.DagsterInstance, pipeline: Pipeline, now: datetime
             "storage_id": report.storage_id,
         },
         "age_seconds": round(now.timestamp() - report.timestamp, 1),
+    }
+
+
+def way_back_shown(
+    instance: dg.DagsterInstance, pipeline: Pipeline, champion: Champion | None, now: datetime
+) -> dict[str, Any]:
+    """Return what the newest drill, or the newest rollback, showed, if there was one.
+
+    It says so where another version has become champion since: the way back is another one then.
+    """
+    shown = evidence_of(instance, pipeline)
+    if shown is None or champion is None:
+        return {}
+    left_at = shown["to"] if shown.get("drill") is False else shown.get("from")
+    since = "" if left_at in {None, champion.version} else f"; v{champion.version} came since"
+    age = now.timestamp() - shown.pop("timestamp")
+    return {
+        "answer": shown.pop("said") + since,
+        "evidence": shown,
+        "age_seconds": round(age, 1),
     }

@@ -9,7 +9,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
 from mldebt_assets.assets.performance_page import METRICS
-from mldebt_assets.promotions import champion_of
+from mldebt_assets.promotions import champion_of, judged_by_gate
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -103,10 +103,8 @@ def _verdict_on(facts: list[Fact], decision: Fact | None) -> Fact | None:
     """Return what the gate said of the candidate that a decision asked for, if it has judged."""
     judged = [
         fact
-        for fact in facts
-        if fact.kind in {"intent", "refused"}
-        and decision is not None
-        and fact.body["retraining"] == decision.body["key"]
+        for fact in judged_by_gate(facts)
+        if decision is not None and fact.body["retraining"] == decision.body["key"]
     ]
     return judged[-1] if judged else None
 

@@ -10,11 +10,12 @@ from mldebt_assets.assets import (
     performance,
     predictions,
     raw,
+    rollback,
     scorer,
     training_set,
     validated,
 )
 
 BATCH_STAGES = (raw, validated, labels, features, scorer, predictions, performance, drift_report)
-TRAINING_STAGES = (training_set, model, evaluation, champion)
+TRAINING_STAGES = (training_set, model, evaluation, champion, rollback)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

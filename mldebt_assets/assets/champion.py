@@ -22,7 +22,7 @@ from mldebt_assets.assets.promoting import (
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion, Fact
+from mldebt_assets.promotions import Champion, Fact, judged_by_gate
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, at_storage_id, snapshot_metadata
 from mldebt_assets.store import Snapshot
@@ -107,8 +107,8 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
 
 def decided_before(facts: list[Fact], decision: dict[str, Any]) -> Fact | None:
     """Return the fact that decided on this very evaluation, if one did: it is not decided twice."""
-    for fact in facts:
-        if fact.kind in {"intent", "refused"} and all(
+    for fact in judged_by_gate(facts):
+        if all(
             fact.body[name]["storage_id"] == decision[name]["storage_id"]
             for name in ("evaluation", "model", "training_set")
         ):

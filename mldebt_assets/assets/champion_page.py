@@ -8,7 +8,7 @@ import dagster as dg
 from mldebt_assets.assets.evaluation_page import CURVES
 from mldebt_assets.assets.keys import key
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Fact
+from mldebt_assets.promotions import ACT, Fact, decider
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import at_storage_id
 
@@ -43,11 +43,16 @@ def headline(
         "training_set": decision["training_set"]["sha256"],
         "replaced version": decision["previous_version"] or "none",
         "reason": decision["reason"],
-        "decided in run": dg.MetadataValue.dagster_run(decision["run_id"]),
+        **decided_in(decision["run_id"]),
         "decided at": intent.recorded_at.isoformat(timespec="seconds"),
         "MLflow run": dg.MetadataValue.url(run_url),
         "code_commit": model.metadata["code_commit"],
     }
+
+
+def decided_in(run_id: str | None) -> dict[str, Any]:
+    """Return the link to the run that decided; a person decides in none."""
+    return {} if run_id is None else {"decided in run": dg.MetadataValue.dagster_run(run_id)}
 
 
 def in_production(pipeline: Pipeline, intent: Fact, manifest: dict[str, Any]) -> str:
@@ -59,10 +64,10 @@ def in_production(pipeline: Pipeline, intent: Fact, manifest: dict[str, Any]) ->
         "Learned from": f"training set `{decision['training_set']['sha256'][:SHOWN_DIGITS]}`: "
         f"{manifest['rows']:,} rows in {len(batches)} batches, "
         f"{batches[0]['batch']} to {batches[-1]['batch']}",
-        "Won because": decision["reason"],
+        "Because" if decision.get(ACT) else "Won because": decision["reason"],
         "Asked for by": decision["asked_because"],
         "Replaced": "nothing: it is the first" if previous is None else f"v{previous}",
-        "Decided": f"{intent.recorded_at:%Y-%m-%d %H:%M} UTC by the {decision['by']}",
+        "Decided": f"{intent.recorded_at:%Y-%m-%d %H:%M} UTC by {decider(decision['by'])}",
     }
     items = [item(name, cut(text)) for name, text in facts.items()]
     proof = f"- **Prove it**{HARD_BREAK}`mldebt lineage {pipeline.name} --version {version}`"

@@ -21,7 +21,7 @@ from mldebt_assets.automation.pending import decisions, last_decided, pending_re
 from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.retraining import Decision, Facts, History, Signal, decide
-from mldebt_assets.promotions import champion_of
+from mldebt_assets.promotions import champion_of, judged_by_gate
 from mldebt_assets.snapshots import as_stored, newest
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def signal(event: Stored | None, alarm: str) -> Signal | None:
 
 def history_at(facts: Sequence[Fact], when: datetime) -> History:
     """Return what was trained up to the data's time ``when``, and who is champion now."""
-    trained = [fact.effective_at for fact in facts if fact.kind in {"intent", "refused"}]
+    trained = [fact.effective_at for fact in judged_by_gate(facts)]
     champion = champion_of(list(facts))
     return History(
         champion=champion.version if champion else None,

@@ -10,6 +10,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, REASON_TAG, RETRAINING_TAG
 from mldebt_assets.automation.failures import CODE_TAG, after_failures
+from mldebt_assets.promotions import judged_by_gate
 from mldebt_assets.provenance import code_digest
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def pending_retraining(
     if not asked:
         return None
     decision, decided_at = asked[-1].body, asked[-1].recorded_at
-    judged = {fact.body["retraining"] for fact in facts if fact.kind in {"intent", "refused"}}
+    judged = {fact.body["retraining"] for fact in judged_by_gate(facts)}
     tags = {PIPELINE_TAG: pipeline.name, RETRAINING_TAG: decision["key"]}
     records = instance.get_run_records(dg.RunsFilter(tags=tags))
     runs = [record.dagster_run for record in records]

@@ -15,6 +15,7 @@ from mldebt_assets.automation.reconcile import UNFINISHED, reconciled
 from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.retraining import decide_weekly
 from mldebt_assets.jobs import retraining_job_name
+from mldebt_assets.promotions import judged_by_gate
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def fresh(
     features: Sequence[Stored],
 ) -> int:
     """Return how many of these batches the last training did not have as they are now."""
-    trained = [fact for fact in facts if fact.kind in {"intent", "refused"}]
+    trained = judged_by_gate(facts)
     learned: dict[str, list[object]] = {}
     if trained:
         asset, manifest = key(pipeline, "training_set"), trained[-1].body["training_set"]

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from mldebt_assets.cli import doctor, drift, lineage, main_job, setup, status, ui
+from mldebt_assets.cli import doctor, drift, lineage, main_job, promotion, setup, status, ui
 from mldebt_assets.cli.opening import EXIT_NO, EXIT_NO_ANSWER, EXIT_WRONG_CALL, say
-from mldebt_assets.core.errors import CallError, MLDebtError, UnlikePointersError
+from mldebt_assets.core.errors import CallError, MLDebtError, RefusedError, UnlikePointersError
 from mldebt_assets.home import TELEMETRY_OFF
 
 ALLOCATIONS_A_COLLECTION = 50_000
@@ -32,6 +32,7 @@ cli = typer.Typer(
 )
 for panel, commands in {
     "The main job": (main_job.replay,),
+    "Production": (promotion.rollback,),
     "Questions": (status.status, lineage.lineage, drift.drift, doctor.doctor),
     "Around it": (setup.init, setup.fetch, setup.publish, ui.ui),
 }.items():
@@ -78,10 +79,11 @@ def app() -> None:
 
 
 def exit_code(problem: MLDebtError) -> int:
-    """Return 2 for a wrong call, 1 where a comparison says no, 3 where nothing can be answered."""
+    """Return 2 for a wrong call, 1 where the answer is no, 3 where nothing can be answered."""
     if isinstance(problem, CallError):
         return EXIT_WRONG_CALL
-    return EXIT_NO if isinstance(problem, UnlikePointersError) else EXIT_NO_ANSWER
+    says_no = isinstance(problem, (RefusedError, UnlikePointersError))
+    return EXIT_NO if says_no else EXIT_NO_ANSWER
 
 
 def quiet_libraries() -> None:

@@ -227,6 +227,21 @@ class Check(Verdict):
     group: str
 
 
+# ``from`` is a word of Python's, so this type is written as a call.
+Rollback = TypedDict(
+    "Rollback",
+    {
+        "pipeline": str,
+        "from": int,
+        "to": int,
+        "reason": str,
+        "by": str,
+        "drill": bool,
+        "seconds": float,
+    },
+)
+
+
 class Doctor(TypedDict):
     """What was looked at on this machine."""
 
@@ -236,6 +251,7 @@ class Doctor(TypedDict):
 
 DOCUMENTS: dict[str, Any] = {
     "replay": Replay,
+    "rollback": Rollback,
     "status": Status,
     "lineage": Lineage,
     "drift": Drift,

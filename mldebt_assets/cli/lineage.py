@@ -11,6 +11,7 @@ from rich.markup import escape
 from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import EXIT_NO, facts, opened, out, print_json, say, short, table
+from mldebt_assets.promotions import decider
 
 STAGES = ("raw", "validated", "features")
 SCORED_FROM = (*STAGES, "scorer", "predictions")
@@ -184,7 +185,7 @@ def decided(promotion: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the lines that say who decided on the version, when and why."""
     replaced = promotion["previous_version"]
     return [
-        ("decided", f"{promotion['recorded_at'][:19]} UTC by the {promotion['by']}"),
+        ("decided", f"{promotion['recorded_at'][:19]} UTC by {decider(promotion['by'])}"),
         ("because", promotion["reason"]),
         ("asked for by", promotion["asked_because"]),
         ("replaced", f"v{replaced}" if replaced else "nothing"),

@@ -95,6 +95,7 @@ def documents(world):
         *(["status"], ["status", "parcels"], ["drift", "parcels", "--last", "99"]),
         *(["lineage", "parcels"], ["lineage", "parcels", "--version", "1"]),
         ["lineage", "parcels", "--as-of", "2000-01-01"],
+        ["rollback", "parcels", "--drill"],
     ]
     return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
 
@@ -235,7 +236,8 @@ def test_every_error_has_the_exit_code_of_its_kind():
         if isinstance(kind, type) and issubclass(kind, errors.MLDebtError)
     ]
     codes = {kind: cli.exit_code(kind("")) for kind in kinds}
-    assert {kind for kind, code in codes.items() if code == 1} == {errors.UnlikePointersError}
+    answers = {errors.RefusedError, errors.UnlikePointersError}
+    assert {kind for kind, code in codes.items() if code == 1} == answers
     wrong_calls = {kind for kind, code in codes.items() if code == 2}
     assert wrong_calls == {kind for kind in kinds if issubclass(kind, errors.CallError)}
     assert set(codes.values()) == {1, 2, 3}
