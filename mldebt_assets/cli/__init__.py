@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
@@ -30,12 +31,13 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for panel, commands in {
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The main job": (main_job.replay,),
     "Production": (promotion.rollback,),
     "Questions": (status.status, lineage.lineage, drift.drift, doctor.doctor),
     "Around it": (setup.init, setup.fetch, setup.publish, ui.ui),
-}.items():
+}
+for panel, commands in PANELS.items():
     for command in commands:
         cli.command(rich_help_panel=panel)(command)
 

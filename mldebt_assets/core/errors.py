@@ -21,7 +21,6 @@ MLDebtError
 │   ├── UnusableInputError      values that no model can take
 │   └── MissingInputError       a model asked about a table without its inputs
 ├── RefusedError                a change of production that would not be safe (exit code 1)
-├── RefusedError                a change of production that would not be safe (exit code 1)
 ├── UnlikePointersError         batches that are not what the committed pointers name
 ├── SnapshotError               stored bytes that are gone or are not what they were
 │   ├── SnapshotMissingError
@@ -256,14 +255,6 @@ class MissingInputError(DataError, LookupError):
             f"{', '.join(present) or 'no columns'}.\n"
             f"Fix: {fix}."
         )
-
-
-class RefusedError(MLDebtError):
-    """Production was to be changed in a way that is not safe; nothing was changed."""
-
-    @classmethod
-    def of(cls, what: str, fix: str) -> Self:
-        return cls(f"{what}\nFix: {fix}")
 
 
 class RefusedError(MLDebtError):
