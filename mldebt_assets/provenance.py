@@ -77,6 +77,21 @@ def _dirty(root: Path) -> bool | None:
     return None if changed is None else bool(changed)
 
 
+def changed_files(before: str | None, after: str | None) -> list[str] | None:
+    """Return the files of the program that differ between two commits, each as git writes it.
+
+    A line is a letter (A added, D deleted, M modified), a tab and the path. None where git cannot
+    say: no checkout, or a commit that it does not have.
+    """
+    if before is None or after is None:
+        return None
+    told = _git(
+        PACKAGE.parent,
+        *("diff", "--name-status", "--no-renames", before, after, "--", PACKAGE.name, *BESIDE),
+    )
+    return None if told is None else told.splitlines()
+
+
 @functools.cache
 def environment() -> dict[str, Any]:
     """Return the facts on which the bits of a training may depend, and their ``digest``.

@@ -92,7 +92,10 @@ def trace(
             "dirty": {"true": True, "false": False}.get(str(model.metadata["code_dirty"])),
             "digest": model.metadata["code_digest"],
         },
-        "configuration": {"digest": model.metadata["configuration"]},
+        "configuration": {
+            "digest": model.metadata["configuration"],
+            "values": model.metadata.get("configuration_facts"),
+        },
         "environment": model.metadata["environment_facts"],
         "promotion": promotion_of(decision),
         "sources": [*sources_of(walked["raw"]), *sources_of(labels)],

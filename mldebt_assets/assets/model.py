@@ -80,6 +80,7 @@ def training_facts(pipeline: Pipeline, training_set: str) -> Facts:
         "code_dirty": str(state["dirty"]).lower(),
         "code_digest": state["digest"],
         "configuration": decides["configuration"],
+        "configuration_facts": dg.MetadataValue.json(configuration),
         "environment": where["digest"],
         "environment_facts": dg.MetadataValue.json(where),
         "training_key": digest(decides),
@@ -141,10 +142,11 @@ def train(
         mlflow.log_metrics(metrics, step=epoch)
     weights = to_bytes(fitted)
     hashes = {"weights_sha256": sha256(weights), "weights_md5": md5(weights)}
-    tags = {name: str(value) for name, value in {**facts, **hashes}.items()}
-    del tags["environment_facts"]
+    whole = {"environment_facts", "configuration_facts"}  # too long for tags: files of the run
+    tags = {name: str(value) for name, value in {**facts, **hashes}.items() if name not in whole}
     mlflow.set_tags(tags)
-    mlflow.log_dict(facts["environment_facts"].value, "environment.json")
+    for name in whole:
+        mlflow.log_dict(facts[name].value, f"{name.removesuffix('_facts')}.json")
     version = platform.registry.register(pipeline.name, run_id=run_id, weights=weights, tags=tags)
     return Blob(weights, ".safetensors"), {
         RESULT: "made by this run",

@@ -74,9 +74,10 @@ class Code(TypedDict):
 
 
 class Configuration(TypedDict):
-    """The digest of the pipeline's policies."""
+    """What was declared, as far as it decides the weights; old versions kept its digest alone."""
 
     digest: str
+    values: dict[str, Any] | None
 
 
 class Promotion(TypedDict):
@@ -136,6 +137,99 @@ class Lineage(TypedDict):
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
     prediction: NotRequired[Prediction]
+
+
+class Compared(TypedDict):
+    """One of two versions."""
+
+    version: int
+    weights_sha256: str
+    trained_at: str
+    promoted: bool
+
+
+class ChangedBatch(TypedDict):
+    """A batch ``added``, ``removed`` or ``changed``: then since which stage its bytes differ."""
+
+    batch: str
+    change: str
+    stage: str | None
+
+
+class TrainingSets(TypedDict):
+    """What the two versions learned from."""
+
+    before: str
+    after: str
+    rows_before: int
+    rows_after: int
+    batches: list[ChangedBatch]
+    unchanged: int
+
+
+class Programs(TypedDict):
+    """What trained them; ``files`` as git lists them, null where it does not have both commits."""
+
+    before: Code
+    after: Code
+    files: list[str] | None
+
+
+class Change(TypedDict):
+    """A value that differs; null where one side has none of this name."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class Configurations(TypedDict):
+    """Digests of what was declared; ``changes`` is null where a version kept only its digest."""
+
+    before: str
+    after: str
+    changes: list[Change] | None
+
+
+class Rows(TypedDict):
+    """What an evaluation judged on."""
+
+    batches: list[str]
+    rows: int
+    groups: int
+
+
+class JudgedOn(TypedDict):
+    """Whether both were judged on the same rows, or each on those of its own time."""
+
+    same_rows: bool
+    before: Rows
+    after: Rows
+
+
+class SliceChange(TypedDict):
+    """ROC AUC in a slice; null where it had too few rows."""
+
+    dimension: str
+    value: str
+    before: float | None
+    after: float | None
+
+
+class Diff(TypedDict):
+    """What two versions differ in; what is equal is left out, but for metrics and slices."""
+
+    pipeline: str
+    before: Compared
+    after: Compared
+    training_set: TrainingSets
+    code: Programs
+    configuration: Configurations
+    parameters: list[Change]
+    environment: list[Change]
+    judged_on: JudgedOn
+    metrics: list[Change]
+    slices: list[SliceChange]
 
 
 class Champion(TypedDict):
@@ -254,6 +348,7 @@ DOCUMENTS: dict[str, Any] = {
     "rollback": Rollback,
     "status": Status,
     "lineage": Lineage,
+    "diff": Diff,
     "drift": Drift,
     "doctor": Doctor,
 }

@@ -95,6 +95,7 @@ def documents(world):
         *(["status"], ["status", "parcels"], ["drift", "parcels", "--last", "99"]),
         *(["lineage", "parcels"], ["lineage", "parcels", "--version", "1"]),
         ["lineage", "parcels", "--as-of", "2000-01-01"],
+        ["diff", "parcels", "1", "2"],
         ["rollback", "parcels", "--drill"],
     ]
     return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
