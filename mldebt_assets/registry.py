@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.core.errors import UnknownVersionError
+from mldebt_assets.core.errors import UnknownVersionError, UnreachableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mldebt_assets.home import Home
 
 CHAMPION_ALIAS = "champion"
 WEIGHTS_FILE = "weights.safetensors"
 FACTS_FILE = "model.json"
+MODEL_FOLDER = "model"
+LOADER = "mldebt_assets.serving"
+PROGRESS_VARIABLE = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,7 @@ class ModelVersion:
     version: int
     run_id: str
     tags: Mapping[str, str]
+    source: str
 
 
 class Registry:
@@ -59,17 +65,16 @@ class Registry:
             data = Path(folder) / "data"
             data.mkdir()
             (data / WEIGHTS_FILE).write_bytes(weights)
-            facts = {"pipeline": pipeline, "weights_sha256": tags["weights_sha256"]}
-            (data / FACTS_FILE).write_text(json.dumps(facts))
+            (data / FACTS_FILE).write_text(served_facts(pipeline, tags["weights_sha256"]))
             model = Model(run_id=run_id)
-            add_to_model(model, loader_module="mldebt_assets.serving", data="data")
+            add_to_model(model, loader_module=LOADER, data="data")
             model.save(str(Path(folder) / "MLmodel"))
-            self.client.log_artifacts(run_id, folder, "model")
+            self.client.log_artifacts(run_id, folder, MODEL_FOLDER)
         try:
             self.client.get_registered_model(pipeline)
         except MlflowException:
             self.client.create_registered_model(pipeline)
-        source = f"{self.client.get_run(run_id).info.artifact_uri}/model"
+        source = f"{self.artefacts_of(run_id)}/{MODEL_FOLDER}"
         created = self.client.create_model_version(
             pipeline, source=source, run_id=run_id, tags=dict(tags)
         )
@@ -79,6 +84,47 @@ class Registry:
         """Return the page of a run in MLflow's web UI."""
         experiment = self.client.get_run(run_id).info.experiment_id
         return f"{self._home.mlflow_ui}/#/experiments/{experiment}/runs/{run_id}"
+
+    def artefacts_of(self, run_id: str) -> str:
+        """Return the URI below which MLflow keeps a run's files."""
+        return str(self.client.get_run(run_id).info.artifact_uri)
+
+    def run_tags(self, run_id: str) -> dict[str, str] | None:
+        """Return what a run is tagged with, or None where there is no such run."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return dict(self.client.get_run(run_id).data.tags)
+        except MlflowException as problem:
+            if problem.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return None
+            raise
+
+    def read(self, uri: str) -> bytes | None:
+        """Return the bytes of one file that MLflow keeps, or None where it cannot give them."""
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        os.environ.setdefault(PROGRESS_VARIABLE, "false")
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                file = download_artifacts(
+                    artifact_uri=uri, dst_path=folder, tracking_uri=self._home.mlflow_uri
+                )
+                return Path(file).read_bytes()
+            except (OSError, MlflowException):
+                return None
+
+    @contextmanager
+    def reachable(self) -> Iterator[None]:
+        """Turn a server or a database that does not answer into UnreachableError."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as problem:
+            reason = str(problem).partition("\n")[0]
+            raise UnreachableError.of("MLflow", reason) from problem
 
     def log_file(self, run_id: str, path: str, data: bytes) -> None:
         """Keep bytes with a run, under ``path`` among its artefacts."""
@@ -137,9 +183,15 @@ class Registry:
         return ended
 
 
+def served_facts(pipeline: str, weights_sha256: str) -> str:
+    """Return what stands beside registered weights: whose they are, and their digest."""
+    return json.dumps({"pipeline": pipeline, "weights_sha256": weights_sha256})
+
+
 def _as_version(found: Any) -> ModelVersion:
     return ModelVersion(
         version=int(found.version),
         run_id=str(found.run_id),
         tags=dict(found.tags),
+        source=str(found.source),
     )

@@ -7,11 +7,12 @@ SHA-256 has been compared.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mldebt_assets.core.errors import DigestMismatchError, SnapshotMissingError, UnreachableError
 from mldebt_assets.core.fingerprint import canonical_json, md5, sha256
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from mldebt_assets.home import Home
 
 HASH_DIGITS_IN_PATHS = 16
+CHUNK_BYTES = 1 << 20
+
+Place = Literal["cache", "remote"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,22 @@ class Snapshot:
     def pointer(self) -> str:
         """The path of its ``.dvc`` pointer below the home."""
         return f"snapshots/{self.path}.dvc"
+
+    @property
+    def pointer_text(self) -> str:
+        """What stands in that pointer, byte for byte."""
+        return (
+            f"outs:\n- md5: {self.md5}\n  size: {self.bytes}\n  hash: md5\n"
+            f"  path: {Path(self.path).name}\n"
+        )
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What lies at an address of the cache or of the remote, after reading every byte of it."""
+
+    sha256: str
+    bytes: int
 
 
 class SnapshotStore:
@@ -107,10 +127,7 @@ class SnapshotStore:
     def _write_pointer(self, snapshot: Snapshot) -> None:
         pointer = self._home.root / snapshot.pointer
         pointer.parent.mkdir(parents=True, exist_ok=True)
-        pointer.write_text(
-            f"outs:\n- md5: {snapshot.md5}\n  size: {snapshot.bytes}\n  hash: md5\n"
-            f"  path: {Path(snapshot.path).name}\n"
-        )
+        pointer.write_text(snapshot.pointer_text)
 
     def get(self, *, name: str, sha256_hex: str, md5: str) -> bytes:
         """Return the bytes with this identity, from the cache, else from the remote.
@@ -133,6 +150,42 @@ class SnapshotStore:
             raise SnapshotMissingError.of(name, md5, self.remote_name)
         _require(data, sha256_hex, name)
         return data
+
+    def examine(self, place: Place, md5: str) -> Copy | None:
+        """Read what one place alone holds at an address; None where it holds nothing readable.
+
+        Nothing is loaded, mended or copied, and no more than a chunk is in memory.
+
+        Raises: UnreachableError if a remote on the network refuses, or a local one is not there.
+        """
+        database = self._databases[0 if place == "cache" else 1]
+        local = place == "cache" or database.fs.protocol == "local"
+        if local and place == "remote" and not Path(database.path).is_dir():
+            raise UnreachableError.of(f"The remote {self.remote_name}", "there is no such folder")
+        hasher, size = hashlib.sha256(), 0
+        try:
+            with database.fs.open(database.oid_to_path(md5), "rb") as file:
+                while chunk := file.read(CHUNK_BYTES):
+                    hasher.update(chunk)
+                    size += len(chunk)
+        except FileNotFoundError:
+            return None
+        except OSError as problem:
+            if local:
+                return None
+            raise UnreachableError.of(f"The remote {self.remote_name}", str(problem)) from problem
+        return Copy(hasher.hexdigest(), size)
+
+    def read_sound(self, *, sha256_hex: str, md5: str) -> bytes | None:
+        """Return the bytes with this identity from wherever they are sound, else None."""
+        for database in self._databases:
+            try:
+                data = _read(database, md5)
+            except OSError:
+                continue
+            if data is not None and sha256(data) == sha256_hex:
+                return data
+        return None
 
     def has(self, snapshot: Snapshot) -> bool:
         """Return whether the bytes are in the cache or the remote, and are what they should be.

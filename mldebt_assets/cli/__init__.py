@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from mldebt_assets.cli import diff, doctor, drift, lineage, main_job, promotion, setup, status, ui
+from mldebt_assets.cli import (
+    diff,
+    doctor,
+    drift,
+    lineage,
+    main_job,
+    promotion,
+    setup,
+    status,
+    ui,
+    verify,
+)
 from mldebt_assets.cli.opening import EXIT_NO, EXIT_NO_ANSWER, EXIT_WRONG_CALL, say
 from mldebt_assets.core.errors import CallError, MLDebtError, RefusedError, UnlikePointersError
 from mldebt_assets.home import TELEMETRY_OFF
@@ -34,7 +45,14 @@ cli = typer.Typer(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The main job": (main_job.replay,),
     "Production": (promotion.rollback,),
-    "Questions": (status.status, lineage.lineage, diff.diff, drift.drift, doctor.doctor),
+    "Questions": (
+        status.status,
+        lineage.lineage,
+        diff.diff,
+        drift.drift,
+        verify.verify,
+        doctor.doctor,
+    ),
     "Around it": (setup.init, setup.fetch, setup.publish, ui.ui),
 }
 for panel, commands in PANELS.items():

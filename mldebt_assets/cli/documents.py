@@ -343,6 +343,35 @@ class Doctor(TypedDict):
     checks: list[Check]
 
 
+class Checked(TypedDict):
+    """How much of a kind was compared in a place; ``bytes`` is null where no file was read."""
+
+    what: str
+    where: str
+    count: int
+    bytes: int | None
+
+
+class Problem(TypedDict):
+    """Something that is not as it should be; ``found`` is null where there is nothing at all."""
+
+    what: str
+    where: str
+    expected: str | None
+    found: str | None
+
+
+class Verify(TypedDict):
+    """Whether what the champion stands on is what it was; before the first it is not ``ok``."""
+
+    pipeline: str
+    version: int | None
+    ok: bool
+    checked: list[Checked]
+    problems: list[Problem]
+    seconds: float
+
+
 DOCUMENTS: dict[str, Any] = {
     "replay": Replay,
     "rollback": Rollback,
@@ -350,5 +379,6 @@ DOCUMENTS: dict[str, Any] = {
     "lineage": Lineage,
     "diff": Diff,
     "drift": Drift,
+    "verify": Verify,
     "doctor": Doctor,
 }

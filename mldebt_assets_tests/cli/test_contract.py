@@ -90,6 +90,7 @@ def documents(world):
     """Every document that the answering commands print, before a champion and after."""
     asked = [
         *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
+        ["verify", "parcels"],
         ["drift", "parcels"],
         ["replay", "parcels"],
         *(["status"], ["status", "parcels"], ["drift", "parcels", "--last", "99"]),
@@ -97,6 +98,7 @@ def documents(world):
         ["lineage", "parcels", "--as-of", "2000-01-01"],
         ["diff", "parcels", "1", "2"],
         ["rollback", "parcels", "--drill"],
+        ["verify", "parcels"],
     ]
     return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
 
@@ -171,6 +173,7 @@ def pages(documents):
         ("drift", "parcels"),
         ("drift", "parcels", "--last", "1"),
         ("doctor",),
+        ("verify", "parcels"),
     ]
     return [mldebt(*arguments) for arguments in asked]
 

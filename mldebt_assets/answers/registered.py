@@ -1,0 +1,143 @@
+"""What MLflow says of a champion, held against the record and Dagster's word on its training."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mldebt_assets.answers.materialized import said, without_digest
+from mldebt_assets.core.errors import UnknownVersionError
+from mldebt_assets.core.fingerprint import digest, sha256
+from mldebt_assets.registry import FACTS_FILE, LOADER, MODEL_FOLDER, WEIGHTS_FILE, served_facts
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from mldebt_assets.answers.findings import Findings, Where
+    from mldebt_assets.answers.standing import Artefact
+    from mldebt_assets.promotions import Champion
+    from mldebt_assets.registry import ModelVersion, Registry
+
+DECIDES = ("training_set", "code_digest", "configuration", "training_key")
+BESIDE = ("code_commit", "code_dirty", "environment")
+
+
+def check_alias(findings: Findings, registry: Registry, pipeline: str, version: int | None) -> None:
+    """Compare the alias ``champion`` with the record; None where there is to be none."""
+    findings.compare("champion (alias)", "mlflow", version, registry.champion(pipeline))
+
+
+def check_registered(
+    findings: Findings,
+    registry: Registry,
+    pipeline: str,
+    champion: Champion,
+    *,
+    weights: Artefact,
+    trained: dg.AssetMaterialization | None,
+) -> None:
+    """Compare the registered version: its tags, its run's, and the files that MLflow keeps of it.
+
+    ``trained`` is Dagster's materialization of the model, if it is still there.
+    """
+    try:
+        version = registry.version(pipeline, champion.version)
+    except UnknownVersionError:
+        findings.compare("model (version)", "mlflow", champion.version, None)
+        return
+    findings.compare("model (version)", "mlflow", champion.version, version.version)
+    run = registry.run_tags(version.run_id)
+    findings.compare("model (run)", "mlflow", "a run", None if run is None else "a run")
+    witnesses = {"version": dict(version.tags), "run": run or {}}
+    training_set = champion.promotion.body["training_set"]["sha256"]
+    known = {
+        "weights_sha256": weights.sha256,
+        "weights_md5": weights.md5,
+        "training_set": training_set,
+    }
+    for witness, tags in witnesses.items():
+        for name, expected in known.items():
+            findings.compare(f"model ({witness} tag {name})", "mlflow", expected, tags.get(name))
+    check_training(findings, witnesses, version, trained, known)
+    if run is not None:
+        check_files(findings, registry, pipeline, version, weights)
+
+
+def check_training(
+    findings: Findings,
+    witnesses: dict[str, dict[str, str]],
+    version: ModelVersion,
+    trained: dg.AssetMaterialization | None,
+    known: dict[str, str],
+) -> None:
+    """Compare what Dagster, the version and its run each say of the training.
+
+    No hash names these words, so where one of the three differs, the other two are believed.
+    A model that was taken from an earlier version need not have been taken by the same commit,
+    nor in the same environment.
+    """
+    names = [name for name in (*DECIDES, *BESIDE) if name not in known]
+    if trained is not None:
+        for name, expected in {**known, "mlflow_run_id": version.run_id}.items():
+            if name != "weights_md5":
+                findings.compare(f"model ({name})", "dagster", expected, said(trained, name))
+        findings.compare("model (version)", "dagster", version.version, said(trained, "version"))
+    taken = trained is not None and bool(said(trained, "reused"))
+    for name in names:
+        told: dict[tuple[str, Where], Any] = {
+            (f"model ({witness} tag {name})", "mlflow"): tags.get(name)
+            for witness, tags in witnesses.items()
+        }
+        if trained is not None and not (taken and name in BESIDE):
+            told[f"model ({name})", "dagster"] = said(trained, name)
+        expected, _ = Counter(told.values()).most_common(1)[0]
+        for (what, where), found in told.items():
+            findings.compare(what, where, expected, found)
+
+
+def check_files(
+    findings: Findings,
+    registry: Registry,
+    pipeline: str,
+    version: ModelVersion,
+    weights: Artefact,
+) -> None:
+    """Compare the files from which MLflow would load the version, and its environment's facts."""
+    run_files = registry.artefacts_of(version.run_id)
+    model = f"{run_files}/{MODEL_FOLDER}"
+    findings.compare("model (source)", "mlflow", model, version.source)
+    files = {
+        WEIGHTS_FILE: weights.sha256,
+        FACTS_FILE: sha256(served_facts(pipeline, weights.sha256).encode()),
+    }
+    for name, expected in files.items():
+        data = registry.read(f"{model}/data/{name}")
+        found = None if data is None else sha256(data)
+        read = None if data is None else len(data)
+        findings.compare(f"model ({name})", "mlflow", expected, found, read=read)
+    data = registry.read(f"{model}/MLmodel")
+    findings.compare("model (MLmodel's loader)", "mlflow", LOADER, data and loader_of(data))
+    data = registry.read(f"{run_files}/environment.json")
+    stated = version.tags.get("environment")
+    findings.compare("model (environment.json)", "mlflow", stated, data and digest_of(data))
+
+
+def loader_of(description: bytes) -> str | None:
+    """Return the module by which MLflow loads a model, or None where its file does not say."""
+    try:
+        found = yaml.safe_load(description)["flavors"]["python_function"]["loader_module"]
+    except (yaml.YAMLError, UnicodeDecodeError, LookupError, TypeError):
+        return None
+    return str(found)
+
+
+def digest_of(facts: bytes) -> str | None:
+    """Return the digest of an environment's facts, or None where they are no JSON object."""
+    try:
+        found = json.loads(facts)
+    except ValueError:
+        return None
+    return digest(without_digest(found)) if isinstance(found, dict) else None

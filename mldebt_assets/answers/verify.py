@@ -1,0 +1,252 @@
+"""Whether everything that the champion stands on is still what it was: every byte, every word.
+
+The root is the promotion record, whose facts hash each other. It names the manifest, the weights,
+the ONNX export, the evaluation and the drift reference by their hashes; the manifest names every
+batch's raw, validated and features bytes. Against those hashes are held the bytes in the cache and
+in the remote, the pointers, Dagster's materializations, and MLflow's tags, alias and files.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from mldebt_assets.answers.findings import Findings
+from mldebt_assets.answers.lineage import STAGES
+from mldebt_assets.answers.materialized import Events, Materialized, facts_agree
+from mldebt_assets.answers.registered import check_alias, check_registered
+from mldebt_assets.answers.standing import (
+    named_by_manifest,
+    named_by_promotion,
+    named_by_reference,
+)
+from mldebt_assets.assets.keys import PIPELINE_TAG, RETRAINING_TAG
+from mldebt_assets.core.errors import RecordError
+from mldebt_assets.core.fingerprint import digest
+from mldebt_assets.promotions import champion_of, open_intents
+from mldebt_assets.store import HASH_DIGITS_IN_PATHS, Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mldebt_assets.answers.standing import Artefact
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.promotions import Champion, Fact, PromotionRecord
+    from mldebt_assets.resources import Platform
+    from mldebt_assets.store import Copy, Place, SnapshotStore
+
+PLACES: tuple[Place, ...] = ("cache", "remote")
+KNOWN = "what a pointer in the home says"
+
+
+def verify(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, published: Path
+) -> dict[str, Any]:
+    """Return ``pipeline``, ``version``, ``ok``, what was ``checked``, and the ``problems``.
+
+    ``published`` is the folder of the committed pointers, if there is one. The version is None
+    where there is no champion, or the record is too damaged to name one; neither is ``ok``.
+
+    Raises: UnreachableError if the remote or MLflow does not answer.
+    """
+    findings = Findings()
+    facts = chain(findings, platform.record(pipeline.name))
+    champion = None
+    if facts is not None:
+        check_completeness(findings, instance, pipeline, facts)
+        champion = champion_of(facts)
+        with platform.registry.reachable():
+            version = None if champion is None else champion.version
+            check_alias(findings, platform.registry, pipeline.name, version)
+            if champion is None:
+                shown = Events(instance, pipeline).newest("champion")
+                found = None if shown is None else "a materialization"
+                findings.compare("champion (event)", "dagster", None, found)
+            else:
+                check_champion(
+                    findings, instance, platform, pipeline, champion, published=published
+                )
+    return {
+        "pipeline": pipeline.name,
+        "version": None if champion is None else champion.version,
+        "ok": champion is not None and not findings.problems,
+        "checked": findings.checked(),
+        "problems": findings.told(),
+    }
+
+
+def chain(findings: Findings, record: PromotionRecord) -> list[Fact] | None:
+    """Return the record's facts, or None where its chain of hashes is broken.
+
+    A last line that is torn was being written when its process was killed: it is no fact, the
+    next one takes its place, and until then it is told.
+    """
+    data = record.path.read_bytes() if record.path.exists() else b""
+    try:
+        facts = record.facts()
+    except RecordError as problem:
+        said = str(problem).partition("\n")[0]
+        findings.compare("record (chain)", "record", "an unbroken chain", said, read=len(data))
+        return None
+    findings.compare("record (chain)", "record", len(facts), len(facts), read=len(data))
+    torn = len(data) - (data.rfind(b"\n") + 1)
+    findings.compare("record (bytes of a torn last line)", "record", 0, torn)
+    return facts
+
+
+def check_completeness(
+    findings: Findings, instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact]
+) -> None:
+    """Compare the record with Dagster's runs: a chain that was cut at its end is whole as well.
+
+    Every retraining's run was asked for by a decision, and one that succeeded was judged.
+    """
+    decided = {fact.body.get("key") for fact in facts if fact.kind == "decision"}
+    judged = {fact.body.get("retraining") for fact in facts if fact.kind != "decision"}
+    for run in instance.get_runs(dg.RunsFilter(tags={PIPELINE_TAG: pipeline.name})):
+        asked = run.tags.get(RETRAINING_TAG)
+        if asked is None:
+            continue
+        found = asked if asked in decided else None
+        findings.compare(f"record (decision before run {run.run_id})", "record", asked, found)
+        if run.is_success:
+            found = asked if asked in judged else None
+            findings.compare(f"record (verdict of run {run.run_id})", "record", asked, found)
+    for intent in open_intents(facts):
+        what = f"record (promotion of version {intent.body['version']})"
+        findings.compare(what, "record", "done or undone", "begun and not finished")
+
+
+def check_champion(
+    findings: Findings,
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    champion: Champion,
+    *,
+    published: Path,
+) -> None:
+    """Compare everything that a champion stands on."""
+    body, name = champion.promotion.body, pipeline.name
+    promoted = named_by_promotion(name, champion)
+    reference = named_by_reference(name, champion)
+    findings.compare("model (sha256)", "record", body["weights_sha256"], promoted["model"].sha256)
+    hashes = {str(one.batch): one.sha256 for one in reference}
+    findings.compare("reference (hash)", "record", champion.reference["hash"], digest(hashes))
+
+    manifest = manifest_of(platform.snapshots, promoted["training_set"])
+    batches: dict[str, dict[str, Artefact]] = {stage: {} for stage in STAGES}
+    if manifest is not None:
+        batches = named_by_manifest(name, manifest)
+    features = {batch: one.sha256 for batch, one in batches["features"].items()}
+    whole = {stage: {"": one.sha256} for stage, one in promoted.items()}
+    ledger = Materialized(Events(instance, pipeline), pipeline, findings)
+    told = {
+        "version": champion.version,
+        "weights_sha256": champion.weights_sha256,
+        "training_set": promoted["training_set"].sha256,
+        "reason": body["reason"],
+    }
+    of_features = {"features": features} if manifest is not None else {}
+    reads = {
+        "training_set": of_features,
+        "model": {"training_set": whole["training_set"], **of_features},
+        "evaluation": {n: whole[n] for n in ("model", "training_set")} | of_features,
+        "champion": {n: whole[n] for n in ("evaluation", "model", "training_set")},
+    }
+    events = ledger.check_promotion(promoted, told, reads)
+    labels: list[Artefact] = []
+    if manifest is not None and "training_set" in events:
+        labels = ledger.check_batches(batches, events["training_set"])
+    for one in reference:
+        ledger.check_one(one, "validated")
+    if "model" in events:
+        facts_agree(events["model"], findings)
+    check_registered(
+        findings,
+        platform.registry,
+        name,
+        champion,
+        weights=promoted["model"],
+        trained=events.get("model"),
+    )
+    of_batches = [one for stage in reversed(STAGES) for one in batches[stage].values()]
+    check_bytes(findings, platform, [*of_batches, *labels, *promoted.values(), *reference])
+    for raw in batches["raw"].values():
+        check_published(findings, platform.home.root, raw, published)
+
+
+def manifest_of(store: SnapshotStore, training_set: Artefact) -> dict[str, Any] | None:
+    """Return the manifest, or None where neither cache nor remote has it as it was."""
+    data = store.read_sound(sha256_hex=training_set.sha256, md5=training_set.md5)
+    if data is None:
+        return None
+    manifest: dict[str, Any] = json.loads(data)
+    return manifest
+
+
+def check_bytes(findings: Findings, platform: Platform, artefacts: list[Artefact]) -> None:
+    """Read every artefact in the cache and in the remote, once each, and compare its pointer."""
+    done: set[tuple[str, str]] = set()
+    for one in artefacts:
+        if (one.md5, one.sha256) in done:
+            continue
+        done.add((one.md5, one.sha256))
+        copies = {place: platform.snapshots.examine(place, one.md5) for place in PLACES}
+        for place, copy in copies.items():
+            found, read = (None, None) if copy is None else (copy.sha256, copy.bytes)
+            findings.compare(one.what, place, one.sha256, found, read=read)
+        check_pointer(findings, platform.home.root, one, list(copies.values()))
+
+
+def check_pointer(
+    findings: Findings, home: Path, artefact: Artefact, copies: list[Copy | None]
+) -> None:
+    """Compare an artefact's pointers in the home with what they were written as.
+
+    Where its name is not known, every pointer beside its hash must be its own, and one must be
+    there. Where no copy is sound, nothing says how long it was, and the problem is told already.
+    """
+    sizes = [copy.bytes for copy in copies if copy and copy.sha256 == artefact.sha256]
+    if not sizes:
+        return
+    folder = f"{artefact.folder}/{artefact.sha256[:HASH_DIGITS_IN_PATHS]}"
+    there = sorted((home / "snapshots" / folder).glob("*.dvc"))
+    paths = [f"{folder}/{file.stem}" for file in there]
+    if artefact.path is not None:
+        paths = [artefact.path]
+    findings.compare(f"{artefact.what} (pointers)", "pointer", True, bool(paths))
+    for path in paths:
+        snapshot = Snapshot(path, artefact.sha256, artefact.md5, sizes[0])
+        file = home / snapshot.pointer
+        found = file.read_bytes().decode(errors="replace") if file.is_file() else None
+        findings.compare(
+            f"{artefact.what} ({snapshot.pointer})",
+            "pointer",
+            snapshot.pointer_text,
+            found,
+            read=None if found is None else file.stat().st_size,
+        )
+
+
+def check_published(findings: Findings, home: Path, raw: Artefact, published: Path) -> None:
+    """Compare a batch's committed pointer, where there is one, with those of its raw snapshots.
+
+    It may name newer bytes than the champion learned from, but none that the home does not know.
+    """
+    known = sorted((home / "snapshots" / raw.folder).glob("*/*.dvc"))
+    for name in sorted({file.name for file in known}):
+        committed = published / name
+        if not committed.is_file():
+            continue
+        data = committed.read_bytes()
+        same = data in [file.read_bytes() for file in known if file.name == name]
+        findings.compare(
+            f"{raw.what} ({published.name}/{name})",
+            "pointer",
+            KNOWN,
+            KNOWN if same else data.decode(errors="replace"),
+            read=len(data),
+        )
