@@ -18,7 +18,7 @@ from mldebt_assets.costs import Meter
 from mldebt_assets.store import Snapshot, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 READ_PREFIX = "read/"
 COLUMN_SCHEMA = "dagster/column_schema"
 IDS_A_QUERY = 500
+EVENTS_A_QUERY = 100
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,23 @@ def newest(
         limit=1,
     ).records
     return as_stored(records[0]) if records else None
+
+
+def newest_first(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, batch: str | None = None
+) -> Iterator[Stored]:
+    """Yield all materializations of an asset or of its batch, newest first, equal bytes once."""
+    wanted = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[batch] if batch else None)
+    seen: set[tuple[str | None, str]] = set()
+    cursor, more = None, True
+    while more:
+        found = instance.fetch_materializations(wanted, limit=EVENTS_A_QUERY, cursor=cursor)
+        cursor, more = found.cursor, found.has_more
+        for stored in map(as_stored, found.records):
+            name = (stored.batch, stored.snapshot.sha256)
+            if name not in seen:
+                yield stored
+            seen.add(name)
 
 
 def newest_of_each(

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.errors import (
@@ -22,10 +20,10 @@ from mldebt_assets.core.errors import (
     UnknownPredictionError,
 )
 from mldebt_assets.core.features import ROW_ID, row_ids
-from mldebt_assets.snapshots import as_stored
+from mldebt_assets.snapshots import newest_first
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import dagster as dg
 
     from mldebt_assets.core.schema import Column
     from mldebt_assets.pipeline import Pipeline
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from mldebt_assets.resources import Platform
     from mldebt_assets.snapshots import Stored
 
-EVENTS_A_QUERY = 100
 MOMENTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -63,23 +60,6 @@ def prediction_of(
         if len(rows):
             return traced(instance, platform, pipeline, scored, rows.iloc[0].to_dict())
     raise UnknownPredictionError.of(pipeline.name, sorted(searched))
-
-
-def newest_first(
-    instance: dg.DagsterInstance, asset: dg.AssetKey, batch: str | None
-) -> Iterator[Stored]:
-    """Yield an asset's materializations, newest first, each batch's equal bytes once."""
-    wanted = dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[batch] if batch else None)
-    seen: set[tuple[str | None, str]] = set()
-    cursor, more = None, True
-    while more:
-        found = instance.fetch_materializations(wanted, limit=EVENTS_A_QUERY, cursor=cursor)
-        cursor, more = found.cursor, found.has_more
-        for stored in map(as_stored, found.records):
-            name = (stored.batch, stored.snapshot.sha256)
-            if name not in seen:
-                yield stored
-            seen.add(name)
 
 
 def traced(

@@ -54,7 +54,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         if before is not None:
             context.log.info("Fact %d of the record decided on this already.", before.sequence)
             return
-        when = datetime.fromisoformat(decision["effective_at"])
+        when = time_of(record.facts(), decision)
+        decision["effective_at"] = when.isoformat()
         if not decision["evaluation"]["promote"]:
             record.append("refused", decision, effective_at=when)
             context.log.info("Refused: %s", decision["reason"])
@@ -65,6 +66,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         newest_batch = list(decision["reference"]["batches"])[-1]
         onnx = export(pipeline, platform, reading, model, newest_batch)
         decision["onnx"] = snapshot_metadata(onnx)
+        if pipeline.gate.approval:
+            record.append("proposed", decision, effective_at=when)
+            context.log.info("Proposed: `mldebt approve %s` promotes it.", pipeline.name)
+            return
         with alone(platform, pipeline, wait_seconds=LONGEST_PROMOTION_SECONDS):
             overtaken = no_longer_champion(record.champion(), decision)
             if overtaken is not None:
@@ -103,6 +108,15 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
         "retraining": tags.get(RETRAINING_TAG),
         "run_id": context.run.run_id,
     }
+
+
+def time_of(facts: list[Fact], decision: dict[str, Any]) -> datetime:
+    """Return the data's time of a decision: never before that of what was decided earlier.
+
+    A training on an earlier training set would else have been in force back then.
+    """
+    decided = [fact.effective_at for fact in facts if fact.kind in {"intent", "refused"}]
+    return max([*decided, datetime.fromisoformat(decision["effective_at"])])
 
 
 def decided_before(facts: list[Fact], decision: dict[str, Any]) -> Fact | None:

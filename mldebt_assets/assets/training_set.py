@@ -9,16 +9,33 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.core.errors import NothingToTrainOnError, UnknownBatchError
+from mldebt_assets.core.errors import (
+    DigestMismatchError,
+    NothingToTrainOnError,
+    TrainingSetError,
+    UnknownBatchError,
+    UnknownTrainingSetError,
+)
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, at_storage_ids, newest_of_each
+from mldebt_assets.snapshots import (
+    Reading,
+    Stored,
+    at_storage_ids,
+    newest_first,
+    newest_of_each,
+)
 
 
 class TrainingSetConfig(dg.Config):
-    """Which batches to learn from: those whose period ends no later than that of ``until``."""
+    """Which batches to learn from: those whose period ends no later than that of ``until``.
+
+    Or else exactly those of an earlier training set: ``snapshot`` is the SHA-256 of its manifest,
+    which `mldebt lineage` shows.
+    """
 
     until: str | None = None
+    snapshot: str | None = None
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -34,16 +51,22 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         config: TrainingSetConfig,
         platform: dg.ResourceParam[Platform],
     ) -> Iterator[Made]:
-        chosen = choose(context.instance, pipeline, config.until)
-        if not chosen:
-            raise NothingToTrainOnError.of(pipeline.name)
         reading = Reading(context.instance, platform.snapshots)
-        for features, _ in chosen:
-            reading.note(features)
+        if config.snapshot is None:
+            chosen = choose(context.instance, pipeline, config.until)
+            if not chosen:
+                raise NothingToTrainOnError.of(pipeline.name)
+            for features, _ in chosen:
+                reading.note(features)
+        else:
+            earlier = named(context.instance, pipeline, config, reading)
 
         def make() -> Iterator[Made]:
-            manifest = describe(pipeline, chosen, context.instance)
-            facts = {"rows": manifest["rows"], "batches": len(chosen)}
+            if config.snapshot is None:
+                manifest = describe(pipeline, chosen, context.instance)
+            else:
+                manifest = earlier
+            facts = {"rows": manifest["rows"], "batches": len(manifest["batches"])}
             yield dg.Output(manifest, metadata=facts)
 
         yield from once(context, pipeline, reading, make)
@@ -64,6 +87,41 @@ def choose(
         if features.metadata["labelled rows"]
     ]
     return found if pipeline.retraining.window is None else found[-pipeline.retraining.window :]
+
+
+def named(
+    instance: dg.DagsterInstance, pipeline: Pipeline, config: TrainingSetConfig, reading: Reading
+) -> dict[str, Any]:
+    """Return the manifest of an earlier training set, and note all that it was made from.
+
+    Raises: UnknownTrainingSetError; TrainingSetError if it cannot be used as the pipeline is
+            declared now; DigestMismatchError if the event log names other features than it does.
+    """
+    if config.until is not None:
+        raise TrainingSetError.of(
+            "Both `until` and `snapshot` say which batches to learn from.", "leave one of them out"
+        )
+    there = {
+        one.snapshot.sha256: one for one in newest_first(instance, key(pipeline, "training_set"))
+    }
+    earlier = there.get(config.snapshot or "")
+    if earlier is None:
+        raise UnknownTrainingSetError.of(pipeline.name, str(config.snapshot), there)
+    manifest: dict[str, Any] = reading.load(earlier)
+    if manifest["split"] != asdict(pipeline.split):
+        raise TrainingSetError.of(
+            f"The training set {config.snapshot} was split by {manifest['split']}, but "
+            f"{pipeline.name} declares {asdict(pipeline.split)}.",
+            "declare that split again, or run the code of that time",
+        )
+    features = {one.batch: one for one in training_features(instance, pipeline, earlier)}
+    for entry in manifest["batches"]:
+        made, stated = features[entry["batch"]], entry["features"]["sha256"]
+        if made.snapshot.sha256 != stated:
+            name = f"{made.asset.to_user_string()}[{made.batch}]"
+            raise DigestMismatchError.of(name, expected=stated, found=made.snapshot.sha256)
+        reading.note(made)
+    return manifest
 
 
 def arrived(

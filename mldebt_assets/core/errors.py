@@ -7,6 +7,8 @@ MLDebtError
 │   ├── UnknownVersionError
 │   ├── UnknownBatchError
 │   ├── UnknownPredictionError  no scored row has this id
+│   ├── UnknownTrainingSetError
+│   ├── TrainingSetError        a training set that cannot be used as it was asked for
 │   ├── RowKeyError             a row's key that lacks a column or is not of its type
 │   ├── BatchNameError          a batch name that is no plain file name
 │   └── DeclarationError        a pipeline that contradicts itself
@@ -119,6 +121,26 @@ class UnknownPredictionError(CallError, LookupError):
             "Fix: check the id (column `_row_id` of the predictions) or the key; rows that came "
             "before the first champion, or went to quarantine, were not scored."
         )
+
+
+class UnknownTrainingSetError(CallError, LookupError):
+    """The pipeline never had a training set with this hash."""
+
+    @classmethod
+    def of(cls, pipeline: str, sha256: str, known: Iterable[str]) -> Self:
+        return cls(
+            f"{pipeline} has no training set with the hash {sha256!r}; there are: "
+            f"{', '.join(known) or 'none yet'}.\n"
+            f"Fix: `mldebt lineage {pipeline} --version V` shows that of each version."
+        )
+
+
+class TrainingSetError(CallError, ValueError):
+    """A training set that cannot be used as it was asked for."""
+
+    @classmethod
+    def of(cls, problem: str, fix: str) -> Self:
+        return cls(f"{problem}\nFix: {fix}.")
 
 
 class RowKeyError(CallError, ValueError):
