@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-Kind = Literal["intent", "done", "undone", "refused", "batch_refused", "decision"]
+Kind = Literal["proposed", "intent", "done", "undone", "refused", "batch_refused", "decision"]
 
 GENESIS = "0" * 64
 
 ACT = "act"  # what a person did, in the body of its fact; the gate's decisions have none
 ROLLBACK = "rollback"
+JUDGED = {"proposed", "intent", "refused"}
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,22 @@ def way_back(facts: list[Fact]) -> list[Champion]:
 
 def judged_by_gate(facts: Sequence[Fact]) -> list[Fact]:
     """Return the gate's decisions, one a training: what a person did later trained nothing."""
-    return [fact for fact in facts if fact.kind in {"intent", "refused"} and ACT not in fact.body]
+    return [fact for fact in facts if fact.kind in JUDGED and ACT not in fact.body]
+
+
+def open_proposals(facts: Sequence[Fact]) -> list[Fact]:
+    """Return the candidates that the gate let through and on which no person has decided yet."""
+    undone = {fact.body["intent"] for fact in facts if fact.kind == "undone"}
+    answered = {
+        fact.body["version"]: fact.sequence
+        for fact in facts
+        if fact.kind in {"intent", "refused"} and fact.sequence not in undone
+    }
+    return [
+        fact
+        for fact in facts
+        if fact.kind == "proposed" and answered.get(fact.body["version"], 0) < fact.sequence
+    ]
 
 
 def decider(by: str) -> str:

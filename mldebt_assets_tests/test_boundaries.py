@@ -32,7 +32,7 @@ LAYERS = (
     },
     {"assets"},
     {"jobs"},
-    {"automation", "answers", "by_hand", "publishing"},
+    {"automation", "answers", "approval", "by_hand", "publishing"},
     {"schedules", "sensors"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},
 )

@@ -37,7 +37,7 @@ def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact |
         return None if champion is None else champion.promotion
     decided = {
         fact.body["version"]: fact
-        for kind in ("refused", "intent")
+        for kind in ("proposed", "refused", "intent")
         for fact in facts
         if fact.kind == kind
     }

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mldebt_assets.snapshots import Stored
 
 
+PROPOSED = "proposed for a person's approval: "
+
+
 @dataclass(frozen=True)
 class Chapter:
     """One batch's story, in the order in which it happened.
@@ -43,6 +46,11 @@ class Chapter:
     verdict: str
     champion: int | None
     problem: str | None
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether the gate let its candidate through, and proposed it for a person's approval."""
+        return self.verdict.startswith(PROPOSED)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the chapter as plain JSON values."""
@@ -81,7 +89,7 @@ def chapter(
         retrained=verdict is not None,
         reason=decision.body["reason"] if decision else "",
         promoted=promoted,
-        verdict=verdict.body["reason"] if verdict else "",
+        verdict=_told(verdict) if verdict else "",
         champion=_champion_after(facts, verdict or decision or refusal),
         problem=_problem(instance, pipeline, batch, facts, report),
     )
@@ -107,6 +115,11 @@ def _verdict_on(facts: list[Fact], decision: Fact | None) -> Fact | None:
         if decision is not None and fact.body["retraining"] == decision.body["key"]
     ]
     return judged[-1] if judged else None
+
+
+def _told(verdict: Fact) -> str:
+    """Return the gate's reason, and whether it only proposed."""
+    return f"{PROPOSED if verdict.kind == 'proposed' else ''}{verdict.body['reason']}"
 
 
 def _champion_after(facts: list[Fact], settled_by: Fact | None) -> int | None:

@@ -66,6 +66,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         newest_batch = list(decision["reference"]["batches"])[-1]
         onnx = export(pipeline, platform, reading, model, newest_batch)
         decision["onnx"] = snapshot_metadata(onnx)
+        if pipeline.gate.approval:
+            record.append("proposed", decision, effective_at=when)
+            context.log.info("Proposed: `mldebt approve %s` promotes it.", pipeline.name)
+            return
         with alone(platform, pipeline, wait_seconds=LONGEST_PROMOTION_SECONDS):
             overtaken = no_longer_champion(record.champion(), decision)
             if overtaken is not None:

@@ -44,6 +44,7 @@ def headline(
         "replaced version": decision["previous_version"] or "none",
         "reason": decision["reason"],
         **decided_in(decision["run_id"]),
+        **({"override until": decision["expires"]} if decision.get("expires") else {}),
         "decided at": intent.recorded_at.isoformat(timespec="seconds"),
         "MLflow run": dg.MetadataValue.url(run_url),
         "code_commit": model.metadata["code_commit"],

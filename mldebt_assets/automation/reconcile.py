@@ -8,7 +8,7 @@ since every artefact that it names was stored and checked before the intent was 
 from __future__ import annotations
 
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -16,14 +16,14 @@ import psutil
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES, IN_PROGRESS_RUN_STATUSES
 
 from mldebt_assets.assets.keys import PIPELINE_TAG
-from mldebt_assets.assets.promoting import alone, finish_open
-from mldebt_assets.core.errors import BusyError
-from mldebt_assets.promotions import open_intents
+from mldebt_assets.assets.promoting import alone, data_time, finish_open, promote
+from mldebt_assets.assets.rollback import body_of, choose, require_whole
+from mldebt_assets.core.errors import BusyError, RefusedError
+from mldebt_assets.promotions import open_intents, way_back
 from mldebt_assets.resources import PROCESS_TAG, process_identity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
@@ -46,6 +46,7 @@ def clear_up(
         if unfinished_run(instance, pipeline) is None:
             finished = finish_promotions(instance, platform, pipeline)
             done += [f"Finished the promotion of {pipeline.name} v{v}." for v in finished]
+            done += end_override(instance, platform, pipeline)
     return " ".join(done) or "No run is dead, and no promotion stopped half-way."
 
 
@@ -57,6 +58,7 @@ def reconciled(
     busy = unfinished_run(instance, pipeline)
     if busy is None:
         finish_promotions(instance, platform, pipeline)
+        end_override(instance, platform, pipeline)
     return busy
 
 
@@ -126,6 +128,37 @@ def is_alive(identity: str) -> bool:
         return not zombie and process_identity(process) == identity
     except psutil.NoSuchProcess:
         return False
+
+
+def end_override(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -> list[str]:
+    """Go back to the champion before where the data have reached an override's expiry date.
+
+    Returns a sentence that says so, or why it cannot be: the override stays in force then.
+    """
+    record = platform.record(pipeline.name)
+    facts = record.facts()
+    stack = way_back(facts)
+    body = stack[-1].promotion.body if stack else {}
+    if not body.get("expires"):
+        return []
+    when = data_time(instance, pipeline, facts)
+    if when < datetime.fromisoformat(body["expires"]):
+        return []
+    name = f"{pipeline.name} v{stack[-1].version}"
+    try:
+        with alone(platform, pipeline):
+            if record.facts() != facts:
+                return []
+            champion, target = choose(facts, pipeline, None)
+            require_whole(platform, pipeline, target)
+            by, reason = "its expiry date", f"the override by {body['by']} has expired"
+            going = body_of(champion, target, by=by, reason=reason, when=when)
+            promote(instance, platform, pipeline, going, f"Gone back from {name}: it has expired.")
+    except BusyError:
+        return []
+    except RefusedError as problem:
+        return [f"The override of {name} has expired and stays: {problem}"]
+    return [f"The override of {name} has expired: back to v{target.version}."]
 
 
 def finish_promotions(

@@ -44,7 +44,7 @@ cli = typer.Typer(
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The main job": (main_job.replay,),
-    "Production": (promotion.rollback,),
+    "Production": (promotion.rollback, promotion.promote, promotion.approve, promotion.reject),
     "Questions": (
         status.status,
         lineage.lineage,

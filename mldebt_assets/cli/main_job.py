@@ -177,6 +177,8 @@ def became(chapter: Chapter) -> str:
         return "[dim]no retraining[/]"
     if chapter.promoted:
         return f"retrained, [green]promoted v{chapter.champion}[/]"
+    if chapter.is_proposed:
+        return "retrained, [yellow]proposed: a person approves[/]"
     return f"retrained, [dim]refused: v{chapter.champion} stays[/]"
 
 
@@ -214,4 +216,6 @@ def gate(chapter: Chapter) -> str:
         return "[red]problem[/]"
     if not chapter.retrained:
         return ""
+    if chapter.is_proposed:
+        return "[yellow]proposed[/]"
     return f"[green]promoted v{chapter.champion}[/]" if chapter.promoted else "refused"

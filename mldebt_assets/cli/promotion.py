@@ -1,4 +1,4 @@
-"""``mldebt rollback``: what a person does to production, by name and with a reason."""
+"""``mldebt rollback``, ``promote``, ``approve``, ``reject``: a person changes production."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,6 +11,11 @@ from mldebt_assets.cli.arguments import AsJson, PipelineName
 from mldebt_assets.cli.opening import opened, out, print_json
 
 DRILL_REASON = "drill"
+
+Why = Annotated[str, typer.Option(help="Why; kept in the promotion record.", metavar="TEXT")]
+Candidate = Annotated[
+    int | None, typer.Option(help="This candidate instead of the newest.", metavar="V")
+]
 
 Reason = Annotated[
     str | None, typer.Option(help="Why; kept in the promotion record.", metavar="TEXT")
@@ -71,3 +76,81 @@ def rollback(
         out.print(f"v{move.left} is still the champion.", style="dim")
     else:
         out.print(f"The next batch is scored by v{move.reached}.", style="dim")
+
+
+def promote(
+    pipeline: PipelineName,
+    version: Annotated[int, typer.Option(help="The version to promote.", metavar="V")],
+    reason: Why,
+    expires: Annotated[
+        datetime | None,
+        typer.Option(
+            help="When the champion before comes back, in the data's time (UTC).", metavar="DATE"
+        ),
+    ] = None,
+) -> None:
+    """Promote a version that was judged, whatever the gate said of it.
+
+    Where the gate did not let it through beside today's champion, this is an override, and needs
+    a date: when the data reach it, the champion before comes back by itself.
+
+    Example: `mldebt promote flight_delays --version 8 --reason "airport" --expires 2014-03-01`
+    """
+    declared = pipelines.find(pipeline)
+    from mldebt_assets.approval import promote_by_hand
+    from mldebt_assets.by_hand import who
+
+    if expires is not None and expires.tzinfo is None:
+        expires = expires.replace(tzinfo=UTC)
+    with opened() as (platform, instance):
+        promotion = promote_by_hand(
+            instance,
+            platform,
+            declared,
+            version=version,
+            reason=reason,
+            expires=expires,
+            by=who(),
+            now=datetime.now(UTC),
+        )
+    until = f" until {expires:%Y-%m-%d}, in the data's time" if expires else ""
+    tell(declared.name, f"[green]v{version}[/] is the champion{until}", promotion.body["by"])
+
+
+def approve(pipeline: PipelineName, reason: Why, version: Candidate = None) -> None:
+    """Promote a candidate that the gate let through and proposed, as `Gate(approval=True)` asks.
+
+    Example: `mldebt approve flight_delays --reason "as agreed in the review"`
+    """
+    declared = pipelines.find(pipeline)
+    from mldebt_assets import approval
+    from mldebt_assets.by_hand import who
+
+    now, by = datetime.now(UTC), who()
+    with opened() as (platform, instance):
+        fact = approval.approve(
+            instance, platform, declared, version=version, reason=reason, by=by, now=now
+        )
+    tell(declared.name, f"[green]v{fact.body['version']}[/] is the champion", by)
+
+
+def reject(pipeline: PipelineName, reason: Why, version: Candidate = None) -> None:
+    """Refuse a candidate that the gate let through and proposed; the champion stays.
+
+    Example: `mldebt reject flight_delays --reason "not before the holidays"`
+    """
+    declared = pipelines.find(pipeline)
+    from mldebt_assets import approval
+    from mldebt_assets.by_hand import who
+
+    now, by = datetime.now(UTC), who()
+    with opened() as (platform, instance):
+        fact = approval.reject(
+            instance, platform, declared, version=version, reason=reason, by=by, now=now
+        )
+    tell(declared.name, f"v{fact.body['version']} is rejected, the champion stays", by)
+
+
+def tell(name: str, what: str, by: str) -> None:
+    """Print what was done, and by whom."""
+    out.print(f"[bold]{name}[/]  {what}, by {escape(by)}")

@@ -57,7 +57,8 @@ class Gate:
 
     The lower end of the paired interval of the gain in ROC AUC, bootstrapped over held-out groups
     of the last ``recent_batches``, must exceed ``margin``; no slice may lose more than
-    ``slice_loss``, where it has at least ``slice_rows`` rows.
+    ``slice_loss``, where it has at least ``slice_rows`` rows. With ``approval`` the gate's yes only
+    proposes the candidate, and a person approves or rejects it.
     """
 
     margin: float = 0.0
@@ -67,6 +68,7 @@ class Gate:
     slice_loss: float = 0.02
     slice_rows: int = 2000
     least_groups: int = 8
+    approval: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
