@@ -71,7 +71,8 @@ def in_production(pipeline: Pipeline, intent: Fact, manifest: dict[str, Any]) ->
         "Decided": f"{intent.recorded_at:%Y-%m-%d %H:%M} UTC by {decider(decision['by'])}",
     }
     items = [item(name, cut(text)) for name, text in facts.items()]
-    proof = f"- **Prove it**{HARD_BREAK}`mldebt lineage {pipeline.name} --version {version}`"
+    commands = (f"lineage {pipeline.name} --version {version}", f"verify {pipeline.name}")
+    proof = HARD_BREAK.join(["- **Prove it**", *(f"`mldebt {command}`" for command in commands)])
     return "\n".join([*items, proof])
 
 
