@@ -80,6 +80,29 @@ class Outcome:
         return tuple(c for c in self.chapters if c.batch in self.settled and c.problem)
 
 
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """Let Ctrl-C come again, a moment later, where its exception was lost.
+
+    Python drops what is raised while an object is finalised, says so, and goes on.
+    """
+    before = sys.unraisablehook
+
+    def again(lost: sys.UnraisableHookArgs) -> None:
+        if issubclass(lost.exc_type, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
+            main = threading.main_thread().ident
+            threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
+        else:
+            before(lost)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@interrupts_kept()
 def replay(
     pipeline: Pipeline,
     platform: Platform,
@@ -213,41 +236,18 @@ class Clockwork:
         """
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
         tags = {**request.tags, "dagster/run_key": request.run_key or "", WATCHED_TAG: "true"}
-        with interrupts_kept():
-            result = self.repository.get_job(job_name).execute_in_process(
-                instance=self.instance,
-                partition_key=request.partition_key,
-                run_config=configuration,
-                # From the first moment, so that a kill at any later one leaves a run known as dead.
-                tags={**tags, PROCESS_TAG: process_identity()},
-                raise_on_error=False,
-            )
+        result = self.repository.get_job(job_name).execute_in_process(
+            instance=self.instance,
+            partition_key=request.partition_key,
+            run_config=configuration,
+            # From the first moment, so that a kill at any later one leaves a run known as dead.
+            tags={**tags, PROCESS_TAG: process_identity()},
+            raise_on_error=False,
+        )
         if was_interrupted(result):
             self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
             raise KeyboardInterrupt
         return result.success
-
-
-@contextmanager
-def interrupts_kept() -> Iterator[None]:
-    """Let Ctrl-C come again, a moment later, where its exception was lost.
-
-    Python drops what is raised while an object is finalised, says so, and goes on.
-    """
-    before = sys.unraisablehook
-
-    def again(lost: sys.UnraisableHookArgs) -> None:
-        if issubclass(lost.exc_type, (KeyboardInterrupt, DagsterExecutionInterruptedError)):
-            main = threading.main_thread().ident
-            threading.Timer(AGAIN_SECONDS, signal.pthread_kill, (main, signal.SIGINT)).start()
-        else:
-            before(lost)
-
-    sys.unraisablehook = again
-    try:
-        yield
-    finally:
-        sys.unraisablehook = before
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
