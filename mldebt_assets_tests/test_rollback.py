@@ -1,13 +1,18 @@
 """Going back moves the whole unit of an earlier promotion, or nothing; a drill moves nothing."""
 
 import shutil
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from mldebt_assets import pipelines
+from mldebt_assets import by_hand, pipelines
 from mldebt_assets.answers.status import status_of
+from mldebt_assets.assets import champion
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.promoting import alone
 from mldebt_assets.assets.rollback import CHECK
@@ -17,7 +22,7 @@ from mldebt_assets.automation.reconcile import finish_promotions
 from mldebt_assets.automation.weekly import fresh
 from mldebt_assets.by_hand import drill, roll_back, who
 from mldebt_assets.core.errors import BusyError, CallError, RefusedError, UnknownVersionError
-from mldebt_assets.jobs import drill_job_name
+from mldebt_assets.jobs import drill_job_name, retraining_job_name
 from mldebt_assets.promotions import champions_of, open_intents, way_back
 from mldebt_assets.replay import SILENT
 from mldebt_assets.schedules import drill_name
@@ -27,6 +32,7 @@ from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
 from mldebt_assets_tests.world import World, copy_of
 
+ROOT = Path(__file__).parent.parent
 NOW = datetime.now(UTC)
 NEXT = "2020-06"
 END = datetime(2020, 6, 1, tzinfo=UTC)
@@ -277,6 +283,58 @@ def test_going_back_killed_anywhere_is_finished_by_the_next_start(world, patch_a
     assert finish_promotions(*of(world)) == []
 
 
+GO_BACK_AND_DIE = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from mldebt_assets.by_hand import roll_back
+from mldebt_assets.promotions import PromotionRecord
+from mldebt_assets.registry import Registry
+from mldebt_assets.store import SnapshotStore
+from mldebt_assets_tests.world import World
+
+def die_when(owner, name, condition):
+    real = getattr(owner, name)
+    def deadly(*arguments, **named):
+        if condition(*arguments, **named):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments, **named)
+    setattr(owner, name, deadly)
+
+MOMENTS = {
+    "before the intent": (PromotionRecord, "append", lambda _, kind, *__, **___: kind == "intent"),
+    "before the alias": (Registry, "set_champion", lambda *_: True),
+    "before the event": (SnapshotStore, "put", lambda *_, folder, **__: "champion" in folder),
+    "before it is done": (PromotionRecord, "append", lambda _, kind, *__, **___: kind == "done"),
+}
+die_when(*MOMENTS[sys.argv[2]])
+world = World.make(Path(sys.argv[1]))
+roll_back(world.instance, world.platform, world.pipeline, to=None, reason="the night shift",
+          by="ada@depot", now=datetime.now(UTC))
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "reached"),
+    [
+        ("before the intent", 2),
+        ("before the alias", 1),
+        ("before the event", 1),
+        ("before it is done", 1),
+    ],
+)
+def test_a_kill_leaves_one_champion_and_no_lock(world, tmp_path, moment, reached):
+    """The power fails when it likes; the next morning everything names one version."""
+    killed = subprocess.run(
+        [sys.executable, "-c", GO_BACK_AND_DIE, str(tmp_path), moment], cwd=ROOT, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert record_of(world).champion().version == 2
+    finish_promotions(*of(world))
+    assert shown(world) == (reached, reached, reached)
+    assert go_back(world, to=3 - reached).reached == 3 - reached
+
+
 def test_what_cannot_be_finished_is_undone_and_the_champion_stays(world):
     """A version that MLflow lost between intent and alias can never be the champion."""
     with pytest.MonkeyPatch.context() as patch:
@@ -287,6 +345,55 @@ def test_what_cannot_be_finished_is_undone_and_the_champion_stays(world):
     assert finish_promotions(*of(world)) == []
     assert record_of(world).facts()[-1].kind == "undone"
     assert shown(world) == (2, 2, 2)
+
+
+def retrain(world):
+    """Train on what is there again: the very version 2, by its data, code and configuration."""
+    job = world.definitions.get_repository_def().get_job(retraining_job_name(world.pipeline))
+    assert job.execute_in_process(instance=world.instance, run_config=SILENT).success
+    return record_of(world).facts()[-1]
+
+
+def test_the_gate_does_not_bring_back_what_a_person_left(world):
+    """The held-out rows say again what they said before; whoever went back knew more."""
+    go_back(world)
+    refusal = retrain(world)
+    assert refusal.kind == "refused"
+    assert refusal.body["evaluation"]["promote"], "the gate itself would"
+    assert refusal.body["reason"] == (
+        "ada@depot went back from v2 (too many false alarms); only a person brings it back"
+    )
+    assert shown(world) == (1, 1, 1)
+
+
+def test_a_candidate_that_was_judged_beside_another_champion_is_refused(world, monkeypatch):
+    """Somebody goes elsewhere while it is trained: its victory was over somebody else."""
+    go_back(world)
+    export = champion.export
+
+    def overtaken(*arguments):
+        go_back(world, to=2)
+        return export(*arguments)
+
+    monkeypatch.setattr(champion, "export", overtaken)
+    refusal = retrain(world)
+    assert refusal.kind == "refused"
+    told = "it was judged beside v1, but by now v2 is in production"
+    assert refusal.body["reason"] == told
+    assert shown(world) == (2, 2, 2)
+
+
+def test_a_drill_of_another_champion_says_so(world):
+    """The way back that was rehearsed is not the one that would be gone."""
+    drill(*of(world), to=None, by="ada@depot")
+    go_back(world)
+    go_back(world, to=2)
+    assert not question(world)["answer"].endswith("since")
+    drill(*of(world), to=None, by="ada@depot")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(by_hand, "report", lambda *_: None)
+        go_back(world)
+    assert question(world)["answer"].endswith("rehearsed; v1 came since")
 
 
 def test_of_two_at_once_one_is_told_to_wait(world):

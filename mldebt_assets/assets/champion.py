@@ -22,7 +22,7 @@ from mldebt_assets.assets.promoting import (
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion, Fact, judged_by_gate
+from mldebt_assets.promotions import ACT, ROLLBACK, Champion, Fact, judged_by_gate
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, at_storage_id, snapshot_metadata
 from mldebt_assets.store import Snapshot
@@ -71,7 +71,9 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             context.log.info("Proposed: `mldebt approve %s` promotes it.", pipeline.name)
             return
         with alone(platform, pipeline, wait_seconds=LONGEST_PROMOTION_SECONDS):
-            overtaken = no_longer_champion(record.champion(), decision)
+            overtaken = no_longer_champion(record.champion(), decision) or left_by_a_person(
+                record.facts(), decision["version"]
+            )
             if overtaken is not None:
                 record.append("refused", {**decision, "reason": overtaken}, effective_at=when)
                 context.log.info("Refused: %s", overtaken)
@@ -140,6 +142,24 @@ def no_longer_champion(champion: Champion | None, decision: dict[str, Any]) -> s
         return None
     names = [f"v{v}" if v else "no champion" for v in (judged_beside, now)]
     return f"it was judged beside {names[0]}, but by now {names[1]} is in production"
+
+
+def left_by_a_person(facts: list[Fact], version: int) -> str | None:
+    """Return why the gate may not promote these very weights again, or None where it may.
+
+    Equal data, code and configuration give the version that somebody went back from: what they
+    saw, the held-out rows do not show.
+    """
+    told = [f for f in facts if f.kind == "intent" and f.body["version"] == version]
+    gone = [
+        fact
+        for fact in facts
+        if fact.body.get(ACT) == ROLLBACK and fact.body["previous_version"] == version
+    ]
+    if not gone or (told and told[-1].sequence > gone[-1].sequence):
+        return None
+    body = gone[-1].body
+    return f"{body['by']} went back from v{version} ({body['reason']}); only a person brings it back"
 
 
 def located(stored: Stored) -> dict[str, Any]:
