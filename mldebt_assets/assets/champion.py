@@ -159,7 +159,9 @@ def left_by_a_person(facts: list[Fact], version: int) -> str | None:
     if not gone or (told and told[-1].sequence > gone[-1].sequence):
         return None
     body = gone[-1].body
-    return f"{body['by']} went back from v{version} ({body['reason']}); only a person brings it back"
+    return (
+        f"{body['by']} went back from v{version} ({body['reason']}); only a person brings it back"
+    )
 
 
 def located(stored: Stored) -> dict[str, Any]:
