@@ -109,6 +109,8 @@ class Tab:
     def open_check(self, pipeline: str, asset: str, check: str) -> str:
         """Open a check's page; return what it says of the latest execution."""
         self.open(f"/assets/{pipeline}/{asset}?view=checks&checkDetail={check}")
+        # Named once in the list, and once over what is shown of it: Dagster may show another first.
+        self.page.get_by_text(check, exact=True).filter(visible=True).nth(1).wait_for()
         self.page.get_by_text("Evaluation result", exact=True).wait_for()
         return self.page.locator("body").inner_text()
 
