@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+[PREDICTION] = re.findall(r"^mldebt (lineage .* --row .*)$", README, flags=re.MULTILINE)
 MLDEBT = Path(sys.executable).with_name("mldebt")
 
 
@@ -60,7 +61,13 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.Co
             check=False,
         )
         answered[" ".join(command)] = done
-    for command in ("replay flight_delays --until 2013-03", "status flight_delays", "doctor"):
+    answering = (
+        "replay flight_delays --until 2013-05",
+        PREDICTION,
+        "status flight_delays",
+        "doctor",
+    )
+    for command in answering:
         answered[f"{command} --json"] = subprocess.run(
             [MLDEBT, *command.split(), "--json"],
             cwd=ROOT,
@@ -85,8 +92,8 @@ def test_every_command_of_the_readme_succeeds(answers):
 @pytest.mark.parametrize(
     ("row", "command"),
     [
-        ("replay", "replay flight_delays --until 2013-03 --json"),
-        ("lineage", "lineage flight_delays --version 1 --json"),
+        ("replay", "replay flight_delays --until 2013-05 --json"),
+        ("lineage", f"{PREDICTION} --json"),
         ("status", "status flight_delays --json"),
         ("doctor", "doctor --json"),
     ],
