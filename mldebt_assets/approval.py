@@ -59,7 +59,7 @@ def approve(
             said = f"{pipeline.name} v{candidate} cannot be approved: {overtaken}."
             fix = f"`mldebt reject {pipeline.name} --version {candidate}`; the next one is judged."
             raise RefusedError.of(said, fix)
-        require_whole(platform, pipeline, as_champion(proposal))
+        require_whole(instance, platform, pipeline, as_champion(proposal))
         told = {"by": by, "reason": reason, "approves": proposal.sequence}
         body = body_of(proposal, "approve", data_time(instance, pipeline, facts), told)
         return promote(instance, platform, pipeline, body, f"Approved by {by}.")
@@ -117,7 +117,7 @@ def promote_by_hand(
         overrules = not let_through or no_longer_champion(champion, judged.body) is not None
         require_expiry(pipeline, judged, overrules=overrules, expires=expires, when=when)
         unit = replace(judged, body={**judged.body, "onnx": onnx})
-        require_whole(platform, pipeline, as_champion(unit))
+        require_whole(instance, platform, pipeline, as_champion(unit))
         told = {
             "by": by,
             "reason": reason,

@@ -107,7 +107,7 @@ def roll_back(
     started = time.perf_counter()
     with settled(instance, platform, pipeline, now) as facts:
         champion, target = choose(facts, pipeline, to)
-        require_whole(platform, pipeline, target)
+        require_whole(instance, platform, pipeline, target)
         when = data_time(instance, pipeline, facts)
         body = body_of(champion, target, by=by, reason=reason, when=when)
         said = f"Gone back from v{champion.version} by {by}."
@@ -133,7 +133,7 @@ def drill(
     """
     connect(platform, pipeline)
     try:
-        move = rehearse(platform, pipeline, to)
+        move = rehearse(instance, platform, pipeline, to)
     except RefusedError as problem:
         report(instance, closed(pipeline, problem), by)
         raise

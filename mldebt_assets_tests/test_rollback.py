@@ -24,9 +24,10 @@ from mldebt_assets.by_hand import drill, roll_back, who
 from mldebt_assets.core.errors import BusyError, CallError, RefusedError, UnknownVersionError
 from mldebt_assets.jobs import drill_job_name, retraining_job_name
 from mldebt_assets.promotions import champions_of, open_intents, way_back
+from mldebt_assets.registry import Registry
 from mldebt_assets.replay import SILENT
 from mldebt_assets.schedules import drill_name
-from mldebt_assets.snapshots import newest
+from mldebt_assets.snapshots import at_storage_id, newest
 from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
@@ -218,6 +219,24 @@ def test_a_version_that_mlflow_lost_is_refused(world):
     with pytest.raises(RefusedError, match="v1 cannot become champion"):
         go_back(world)
     assert state(world) == before
+
+
+@pytest.mark.parametrize("gone", ["MLflow's run", "Dagster's event"])
+def test_what_could_stop_it_half_way_stops_it_before(world, gone):
+    """A promotion that can never be finished would stop every sensor of the pipeline."""
+    promotion = champions_of(record_of(world).facts())[0].promotion
+    with pytest.MonkeyPatch.context() as patch:
+        if gone == "MLflow's run":
+            patch.setattr(Registry, "run_tags", lambda *_: None)
+        else:
+            instance, lost = world.instance, promotion.body["evaluation"]["storage_id"]
+            run_id = at_storage_id(instance, key(world.pipeline, "evaluation"), lost).run_id
+            instance.delete_run(run_id)
+        before = state(world)
+        with pytest.raises(RefusedError, match=r"v1 cannot become champion\. [\s\S]*Fix: "):
+            go_back(world)
+    assert state(world) == before
+    assert open_intents(record_of(world).facts()) == []
 
 
 def question(world):
@@ -467,3 +486,11 @@ def test_the_exit_code_tells_a_wrong_call_from_a_refusal(typed, arguments, code,
     assert (said.code, said.out) == (code, "")
     assert told in said.err
     assert state(typed) == before
+
+
+def test_what_was_gone_back_to_is_verified_like_any_other(promoted, typed):
+    """Verification of a champion must not depend on who promoted it."""
+    shutil.copytree(promoted.home.remote_url, typed.home.remote_url)
+    go_back(typed)
+    said = mldebt("verify", "parcels")
+    assert said.code == 0, said.out

@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
+from mldebt_assets.assets.champion_page import headline
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.predictions import load_model
 from mldebt_assets.assets.promoting import stored_bytes
@@ -24,6 +25,7 @@ from mldebt_assets.core.errors import (
     MLDebtError,
     RefusedError,
     SnapshotError,
+    SnapshotMissingError,
     UnknownVersionError,
 )
 from mldebt_assets.core.fingerprint import digest
@@ -69,10 +71,12 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     champion_key = key(pipeline, "champion")
 
     @dg.asset_check(asset=champion_key, name=CHECK, description=MEANING)
-    def rollback_drill(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:
+    def rollback_drill(
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> dg.AssetCheckResult:
         connect(platform, pipeline)
         try:
-            return evidence(pipeline, rehearse(platform, pipeline))
+            return evidence(pipeline, rehearse(context.instance, platform, pipeline))
         except MLDebtError as problem:
             return closed(pipeline, problem)
 
@@ -113,8 +117,12 @@ def choose(facts: list[Fact], pipeline: Pipeline, to: int | None) -> tuple[Champ
     raise RefusedError.of(said, f"`mldebt promote {pipeline.name} --version {to}` if it is meant.")
 
 
-def require_whole(platform: Platform, pipeline: Pipeline, target: Champion) -> None:
+def require_whole(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, target: Champion
+) -> None:
     """Compare the digest of everything that a promotion stands on, and what MLflow says of it.
+
+    Its page is made once, too: what could stop the promotion half-way stops it before.
 
     Raises: RefusedError naming what is gone or damaged; UnreachableError if the remote is needed,
             and does not answer.
@@ -132,11 +140,14 @@ def require_whole(platform: Platform, pipeline: Pipeline, target: Champion) -> N
                 sha256_hex=stored["sha256"],
                 md5=stored["md5"],
             )
-        tags = platform.registry.version(pipeline.name, target.version).tags
+        registered = platform.registry.version(pipeline.name, target.version)
+        if platform.registry.run_tags(registered.run_id) is None:
+            raise SnapshotMissingError.of(f"{name}'s run {registered.run_id}", "none", "MLflow")
+        headline(instance, platform, pipeline, target.promotion)
     hashes = {batch: one["sha256"] for batch, one in target.reference["batches"].items()}
     stated = {
         "the record's own weights": body["model"]["sha256"],
-        "MLflow's version": tags.get("weights_sha256"),
+        "MLflow's version": registered.tags.get("weights_sha256"),
     }
     unlike = [who for who, weights in stated.items() if weights != target.weights_sha256]
     unlike += ["the drift reference"] if digest(hashes) != target.reference["hash"] else []
@@ -173,7 +184,9 @@ def body_of(
     }
 
 
-def rehearse(platform: Platform, pipeline: Pipeline, to: int | None = None) -> Move:
+def rehearse(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, to: int | None = None
+) -> Move:
     """Go the way back up to where it would change the champion, and say how long that took.
 
     Every digest is compared, the weights are loaded, and the alias moves under a name of its own.
@@ -181,7 +194,7 @@ def rehearse(platform: Platform, pipeline: Pipeline, to: int | None = None) -> M
     """
     started = time.perf_counter()
     champion, target = choose(platform.record(pipeline.name).facts(), pipeline, to)
-    require_whole(platform, pipeline, target)
+    require_whole(instance, platform, pipeline, target)
     platform.snapshots.put(
         stored_bytes(target.promotion), folder=f"{pipeline.name}/champion", name="champion.json"
     )

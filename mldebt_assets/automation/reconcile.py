@@ -150,7 +150,7 @@ def end_override(instance: dg.DagsterInstance, platform: Platform, pipeline: Pip
             if record.facts() != facts:
                 return []
             champion, target = choose(facts, pipeline, None)
-            require_whole(platform, pipeline, target)
+            require_whole(instance, platform, pipeline, target)
             by, reason = "its expiry date", f"the override by {body['by']} has expired"
             going = body_of(champion, target, by=by, reason=reason, when=when)
             promote(instance, platform, pipeline, going, f"Gone back from {name}: it has expired.")
