@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ WEIGHTS_FILE = "weights.safetensors"
 FACTS_FILE = "model.json"
 MODEL_FOLDER = "model"
 LOADER = "mldebt_assets.serving"
+CREDENTIALS = re.compile(r"//[^/@\s]*@")
+RETRIES_VARIABLE = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 PROGRESS_VARIABLE = "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"
 
 
@@ -117,13 +120,17 @@ class Registry:
 
     @contextmanager
     def reachable(self) -> Iterator[None]:
-        """Turn a server or a database that does not answer into UnreachableError."""
+        """Turn a server or a database that does not answer into UnreachableError.
+
+        By itself MLflow tries for minutes.
+        """
         from mlflow.exceptions import MlflowException
 
+        os.environ.setdefault(RETRIES_VARIABLE, "1")
         try:
             yield
         except MlflowException as problem:
-            reason = str(problem).partition("\n")[0]
+            reason = CREDENTIALS.sub("//", str(problem).partition("\n")[0])
             raise UnreachableError.of("MLflow", reason) from problem
 
     def log_file(self, run_id: str, path: str, data: bytes) -> None:

@@ -121,8 +121,9 @@ def files(world, stored):
             found.append((where, what, root / "files" / "md5" / md5[:2] / md5[2:]))
         found.append(("pointer", what, world.home.root / pointer))
     run = world.platform.registry.version("parcels", promotion_of(world)["version"]).run_id
-    kept = world.home.mlflow_artifacts / "parcels" / run / "artifacts" / "model" / "data"
-    found += [("mlflow", "model", kept / name) for name in (WEIGHTS_FILE, FACTS_FILE)]
+    kept = world.home.mlflow_artifacts / "parcels" / run / "artifacts"
+    loaded = [kept / "model" / "data" / name for name in (WEIGHTS_FILE, FACTS_FILE)]
+    found += [("mlflow", "model", path) for path in loaded]
     found.append(("record", "record", record_of(world).path))
     assert all(path.is_file() for _, _, path in found)
     return found
@@ -424,6 +425,28 @@ def test_a_committed_pointer_is_compared_and_may_be_of_newer_bytes(world, stored
     assert problems(world, tmp_path) == [
         ("pointer", f"raw 2020-01 ({tmp_path.name}/2020-01.csv.dvc)")
     ]
+
+
+@pytest.mark.parametrize("name", ["environment", "configuration"])
+def test_another_word_in_the_facts_beside_a_run_is_found(world, name):
+    """The digest names them, so that nobody can say later that it was another machine."""
+    run = world.platform.registry.version("parcels", promotion_of(world)["version"]).run_id
+    path = world.home.mlflow_artifacts / "parcels" / run / "artifacts" / f"{name}.json"
+    facts = {**json.loads(path.read_text()), "python": "4.0"}
+    for data in (json.dumps(facts).encode(), b"{", None):
+        with changed(path, data):
+            assert problems(world) == [("mlflow", f"model ({name}.json)")]
+
+
+def test_mlflow_that_does_not_answer_cannot_be_answered_about(world, monkeypatch):
+    """A server that is down is no damage, and no proof of anything."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://ann:secret@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    said = mldebt("verify", "parcels", "--json")
+    assert (said.code, said.out) == (3, "")
+    assert said.err.startswith("MLflow cannot be reached: ")
+    assert "secret" not in said.err
+    assert "\nFix: " in said.err
 
 
 def test_a_remote_that_is_not_there_cannot_be_answered_about(world):

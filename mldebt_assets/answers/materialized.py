@@ -29,6 +29,8 @@ DATA_VERSION = "dagster/data_version"
 INPUT_VERSION = "dagster/input_data_version/"
 INPUT_EVENT = "dagster/input_event_pointer/"
 
+FACTS = ("environment", "configuration")
+
 Hashes = dict[str, str]
 Reads = dict[str, Hashes]
 
@@ -221,10 +223,16 @@ def read_by(event: dg.AssetMaterialization, asset: str) -> dict[str, tuple[str, 
 
 
 def facts_agree(event: dg.AssetMaterialization, findings: Findings) -> None:
-    """Compare the environment's digest with the facts that a model's event holds beside it."""
-    facts = said(event, "environment_facts")
-    stated = digest(without_digest(facts)) if isinstance(facts, dict) else None
-    findings.compare("model (environment_facts)", "dagster", said(event, "environment"), stated)
+    """Compare the digests of a model's event with the facts that it holds beside them.
+
+    Versions that were trained before the configuration itself was kept have its digest alone.
+    """
+    for name in FACTS:
+        facts = said(event, f"{name}_facts")
+        if facts is None and name == "configuration":
+            continue
+        stated = digest(without_digest(facts)) if isinstance(facts, dict) else None
+        findings.compare(f"model ({name}_facts)", "dagster", said(event, name), stated)
 
 
 def without_digest(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from mldebt_assets.answers.materialized import said, without_digest
+from mldebt_assets.answers.materialized import FACTS, said, without_digest
 from mldebt_assets.core.errors import UnknownVersionError
 from mldebt_assets.core.fingerprint import digest, sha256
 from mldebt_assets.registry import FACTS_FILE, LOADER, MODEL_FOLDER, WEIGHTS_FILE, served_facts
@@ -63,7 +63,8 @@ def check_registered(
             findings.compare(f"model ({witness} tag {name})", "mlflow", expected, tags.get(name))
     check_training(findings, witnesses, version, trained, known)
     if run is not None:
-        check_files(findings, registry, pipeline, version, weights)
+        kept = {name for name in FACTS if trained and said(trained, f"{name}_facts") is not None}
+        check_files(findings, registry, pipeline, version=version, weights=weights, kept=kept)
 
 
 def check_training(
@@ -102,10 +103,12 @@ def check_files(
     findings: Findings,
     registry: Registry,
     pipeline: str,
+    *,
     version: ModelVersion,
     weights: Artefact,
+    kept: set[str],
 ) -> None:
-    """Compare the files from which MLflow would load the version, and its environment's facts."""
+    """Compare the files from which MLflow would load the version, and the facts ``kept`` by it."""
     run_files = registry.artefacts_of(version.run_id)
     model = f"{run_files}/{MODEL_FOLDER}"
     findings.compare("model (source)", "mlflow", model, version.source)
@@ -120,9 +123,14 @@ def check_files(
         findings.compare(f"model ({name})", "mlflow", expected, found, read=read)
     data = registry.read(f"{model}/MLmodel")
     findings.compare("model (MLmodel's loader)", "mlflow", LOADER, data and loader_of(data))
-    data = registry.read(f"{run_files}/environment.json")
-    stated = version.tags.get("environment")
-    findings.compare("model (environment.json)", "mlflow", stated, data and digest_of(data))
+    for name in FACTS:
+        data = registry.read(f"{run_files}/{name}.json")
+        if data is None and name not in kept:
+            continue
+        found = None if data is None else digest_of(data)
+        read = None if data is None else len(data)
+        stated = version.tags.get(name)
+        findings.compare(f"model ({name}.json)", "mlflow", stated, found, read=read)
 
 
 def loader_of(description: bytes) -> str | None:
