@@ -3,13 +3,16 @@
     python -m benchmarks.lineage
 
 A champion stands on 12, 120 and 1,200 batches in an event log of 1,000, 10,000 and 100,000
-materializations, where they fit. Medians after a first call, which opens the stores. Beside each
-stands what it may take: 50 ms and 0.1 ms a batch. Writes benchmarks/results/lineage.json.
+materializations, where they fit. Medians after a first call, which opens the stores: of the first
+time that a version is asked for, from the event log, and of every later one, from the index
+beside it. Beside each stands what it may take: 50 ms and 0.1 ms a batch. Writes
+benchmarks/results/lineage.json.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -152,6 +155,8 @@ def fill(
     with storage.index_connection() as connection:
         connection.execute(Table.delete())
         connection.execute(Table.insert(), [*rows, *between, *made])
+    with storage.index_connection() as connection:  # as a log is that was not filled just now
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
     return body
 
 
@@ -161,22 +166,28 @@ def measure(
     """Return the median seconds of one champion's lineage, beside what is allowed."""
     from mldebt_assets import pipelines
     from mldebt_assets.answers.lineage import trace
+    from mldebt_assets.answers.walk import FOLDER
     from mldebt_assets.promotions import Fact
 
     body = fill(instance, platform, batches, events)
     now = datetime.now(UTC)
     decision = Fact(1, "intent", recorded_at=now, effective_at=now, body=body, hash="0")
-    seconds = []
+    pipeline = pipelines.find(PIPELINE)
+    seconds: dict[str, list[float]] = {"first": [], "later": []}
     for _ in range(ROUNDS + 1):
-        started = time.perf_counter()
-        answer = trace(instance, platform, pipelines.find(PIPELINE), decision)
-        seconds.append(time.perf_counter() - started)
+        shutil.rmtree(platform.home.dagster / FOLDER, ignore_errors=True)
+        for of in seconds.values():
+            started = time.perf_counter()
+            answer = trace(instance, platform, pipeline, decision)
+            of.append(time.perf_counter() - started)
     if len(answer["sources"]) != batches:
         raise RuntimeError(f"{len(answer['sources'])} batches were found instead of {batches}")
-    taken, allowed = median(seconds[1:]), ALLOWED_SECONDS + ALLOWED_SECONDS_A_BATCH * batches
+    first, taken = (median(of[1:]) for of in seconds.values())
+    allowed = ALLOWED_SECONDS + ALLOWED_SECONDS_A_BATCH * batches
     return {
         "batches": batches,
         "events": events,
+        "first_seconds": round(first, 4),
         "seconds": round(taken, 4),
         "allowed_seconds": round(allowed, 4),
         "within": taken <= allowed,

@@ -9,19 +9,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.answers.walk import STAGES, found_from
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import RecordError, UnknownVersionError
 from mldebt_assets.promotions import Fact, champion_of
-from mldebt_assets.snapshots import at_storage_id, at_storage_ids
+from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
     import dagster as dg
 
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
-    from mldebt_assets.snapshots import Stored
-
-STAGES = ("features", "validated", "raw")
 
 
 def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact | None:
@@ -66,9 +64,9 @@ def trace(
         instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
     )
     manifest = platform.snapshots.load(training_set.snapshot)
-    walked = walk(instance, pipeline, training_set)
-    labels = late_labels(instance, pipeline, walked["features"])
-    compare(platform, pipeline, manifest, walked)
+    found = found_from(instance, platform, pipeline, training_set)
+    labels = found["labels"]
+    compare(platform, pipeline, manifest, found["hashes"])
     return {
         "pipeline": pipeline.name,
         "model": {
@@ -83,7 +81,7 @@ def trace(
             "rows": manifest["rows"],
             "batches": [
                 {name: entry[name] for name in ("batch", *reversed(STAGES))}
-                | ({"labels": labels[entry["batch"]].identity} if entry["batch"] in labels else {})
+                | ({"labels": labels[entry["batch"]]} if entry["batch"] in labels else {})
                 for entry in manifest["batches"]
             ],
         },
@@ -98,7 +96,7 @@ def trace(
         },
         "environment": model.metadata["environment_facts"],
         "promotion": promotion_of(decision),
-        "sources": [*sources_of(walked["raw"]), *sources_of(labels)],
+        "sources": found["sources"],
     }
 
 
@@ -116,35 +114,17 @@ def promotion_of(decision: Fact) -> dict[str, Any]:
     }
 
 
-def walk(
-    instance: dg.DagsterInstance, pipeline: Pipeline, training_set: Stored
-) -> dict[str, dict[str, Stored]]:
-    """Return each stage's materialization for each batch, going by what each one read."""
-    walked: dict[str, dict[str, Stored]] = {}
-    readers = {"": training_set}
-    for stage in STAGES:
-        asset = key(pipeline, stage)
-        read = [
-            (batch, int(storage_id))
-            for reader in readers.values()
-            for batch, (_, storage_id) in reader.reads[asset.to_user_string()].items()
-        ]
-        found = at_storage_ids(instance, asset, [storage_id for _, storage_id in read])
-        readers = walked[stage] = {batch: found[storage_id] for batch, storage_id in read}
-    return walked
-
-
 def compare(
     platform: Platform,
     pipeline: Pipeline,
     manifest: dict[str, Any],
-    walked: dict[str, dict[str, Stored]],
+    hashes: dict[str, dict[str, str]],
 ) -> None:
     """Raise RecordError where the manifest names other bytes than the steps say they read."""
     for entry in manifest["batches"]:
         for stage in STAGES:
             stated = entry[stage]["sha256"]
-            found = walked[stage][entry["batch"]].snapshot.sha256
+            found = hashes[stage][entry["batch"]]
             if stated != found:
                 raise RecordError.of(
                     str(platform.record(pipeline.name).path),
@@ -152,30 +132,3 @@ def compare(
                     f"the training set names {stage} {stated} for {entry['batch']}, "
                     f"but the event log says {found}",
                 )
-
-
-def late_labels(
-    instance: dg.DagsterInstance, pipeline: Pipeline, features: dict[str, Stored]
-) -> dict[str, Stored]:
-    """Return the labels that each batch's features say they read, where labels come late."""
-    asset = key(pipeline, "labels")
-    read = {
-        batch: int(storage_id)
-        for batch, made in features.items()
-        for _, storage_id in made.reads.get(asset.to_user_string(), {}).values()
-    }
-    found = at_storage_ids(instance, asset, list(read.values()))
-    return {batch: found[storage_id] for batch, storage_id in read.items()}
-
-
-def sources_of(stored: dict[str, Stored]) -> list[dict[str, Any]]:
-    """Return where each batch's bytes came from and under which licence."""
-    return [
-        {
-            "batch": batch,
-            "uri": one.metadata["source"],
-            "licence": one.metadata["licence"],
-            "consent": one.metadata["consent"],
-        }
-        for batch, one in stored.items()
-    ]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from mldebt_assets.answers.lineage import STAGES
 from mldebt_assets.answers.standing import Artefact
+from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.promoting import STANDS_ON
 from mldebt_assets.core.fingerprint import digest

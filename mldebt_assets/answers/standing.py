@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.answers.lineage import STAGES
+from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.promoting import STANDS_ON, stored_bytes
 from mldebt_assets.core.fingerprint import md5, sha256
 

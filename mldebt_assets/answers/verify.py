@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.answers.findings import Findings
-from mldebt_assets.answers.lineage import STAGES
 from mldebt_assets.answers.materialized import Events, Materialized, facts_agree
 from mldebt_assets.answers.registered import check_alias, check_registered
 from mldebt_assets.answers.standing import (
@@ -24,6 +23,7 @@ from mldebt_assets.answers.standing import (
     named_by_promotion,
     named_by_reference,
 )
+from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import PIPELINE_TAG, RETRAINING_TAG
 from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import digest
