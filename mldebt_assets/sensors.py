@@ -5,7 +5,7 @@ only spare them looking again. So a replay, which evaluates these same sensors, 
 anywhere, and a live year answers like a replay.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -30,6 +30,8 @@ RETRAINING_INTERVAL_SECONDS = 10
 DEAD_RUNS_INTERVAL_SECONDS = 30
 DEAD_RUNS = "dead_runs"
 
+Decide = Callable[[dg.SensorEvaluationContext, Pipeline, Platform, datetime], dg.SensorResult]
+
 
 def arrivals_name(pipeline: Pipeline) -> str:
     """Return the name of the sensor that takes in what lands."""
@@ -47,56 +49,59 @@ def late_labels_name(pipeline: Pipeline) -> str:
 
 
 def build(pipeline: Pipeline) -> list[dg.SensorDefinition]:
-    """Return the pipeline's sensors."""
-
-    @dg.sensor(
+    """Return the pipeline's sensors; that of late labels only where they come late."""
+    arrivals = watching(
+        pipeline,
+        next_arrival,
         name=arrivals_name(pipeline),
         job_name=batch_job_name(pipeline),
-        minimum_interval_seconds=ARRIVALS_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        seconds=ARRIVALS_INTERVAL_SECONDS,
         description="Take in one new or changed file of the landing folder at a time, in order.",
     )
-    def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return next_arrival(context, pipeline, platform(), datetime.now(UTC))
-
-    @dg.sensor(
-        name=retraining_name(pipeline),
-        job_name=retraining_job_name(pipeline),
-        minimum_interval_seconds=RETRAINING_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Decide on each judged batch whether a candidate is trained, and say why.",
-    )
-    def retraining(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return next_retraining(context, pipeline, platform(), datetime.now(UTC))
-
-    @dg.sensor(
-        name=late_labels_name(pipeline),
-        job_name=performance_job_name(pipeline),
-        minimum_interval_seconds=LATE_LABELS_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Measure performance again where a batch of its window has got labels since.",
-    )
-    def late_labels(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return next_window(context, pipeline, platform(), datetime.now(UTC))
-
-    late = [] if pipeline.labels is None else [build_labels(pipeline)]
-    return [arrivals, *late, late_labels, retraining]
-
-
-def build_labels(pipeline: Pipeline) -> dg.SensorDefinition:
-    """Return the sensor that takes in labels which come after their batch."""
-
-    @dg.sensor(
+    labels = watching(
+        pipeline,
+        next_labels,
         name=labels_name(pipeline),
         job_name=labels_job_name(pipeline),
-        minimum_interval_seconds=LATE_LABELS_INTERVAL_SECONDS,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        seconds=LATE_LABELS_INTERVAL_SECONDS,
         description="Take in one new or changed file of late labels at a time.",
     )
-    def labels(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return next_labels(context, pipeline, platform(), datetime.now(UTC))
+    windows = watching(
+        pipeline,
+        next_window,
+        name=late_labels_name(pipeline),
+        job_name=performance_job_name(pipeline),
+        seconds=LATE_LABELS_INTERVAL_SECONDS,
+        description="Measure performance again where a batch of its window has got labels since.",
+    )
+    retraining = watching(
+        pipeline,
+        next_retraining,
+        name=retraining_name(pipeline),
+        job_name=retraining_job_name(pipeline),
+        seconds=RETRAINING_INTERVAL_SECONDS,
+        description="Decide on each judged batch whether a candidate is trained, and say why.",
+    )
+    late = [] if pipeline.labels is None else [labels]
+    return [arrivals, *late, windows, retraining]
 
-    return labels
+
+def watching(
+    pipeline: Pipeline, decide: Decide, *, name: str, job_name: str, seconds: int, description: str
+) -> dg.SensorDefinition:
+    """Return a sensor, on by default, whose every tick is what ``decide`` says of now."""
+
+    @dg.sensor(
+        name=name,
+        job_name=job_name,
+        minimum_interval_seconds=seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description=description,
+    )
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        return decide(context, pipeline, platform(), datetime.now(UTC))
+
+    return sensor
 
 
 def build_dead_runs(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
