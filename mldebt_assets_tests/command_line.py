@@ -14,11 +14,13 @@ import pytest
 import typer
 
 from mldebt_assets import cli, definitions, pipelines
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests import world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from mldebt_assets_tests.world import World
 
 COMMANDS = typer.main.get_command(cli.cli).commands
 COLUMNS = 80
@@ -52,11 +54,7 @@ def mldebt(*arguments: str) -> Said:
 @contextlib.contextmanager
 def installation(root: Path) -> Iterator[World]:
     """Make an installation whose only pipeline is the sample, and point this process to it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(root)
+    with world.installation(root) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "PIPELINES", (made.pipeline,))
         patch.setattr(definitions, "defs", made.definitions)
         yield made
-        made.instance.dispose()

@@ -1,6 +1,5 @@
 """Bad input is kept, refused with a reason, and harms nothing that stands."""
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.sensors import arrivals_name
 from mldebt_assets.snapshots import as_stored, newest
 from mldebt_assets_tests import sample
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 GOOD = sample.BATCHES[:3]
 LATER = "2020-12"
@@ -74,17 +73,6 @@ BAD = {
     ),
 }
 BAD_NAMES = {case: name for case, (name, _, _) in BAD.items()}
-
-
-@contextlib.contextmanager
-def installation(root):
-    """Give an empty installation, and this process back as it was."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLFLOW_TRACKING_URI"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(root)
-        yield made
-        made.instance.dispose()
 
 
 @pytest.fixture(scope="module")

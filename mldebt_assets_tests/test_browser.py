@@ -16,7 +16,7 @@ from mldebt_assets_tests import sample
 from mldebt_assets_tests.browser import CHROMIUM, HEIGHT, NO_CHROMIUM, WIDTH, chromium, new_tab
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import dagster_dev, sample_workspace, wait_for_answer
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 
@@ -28,10 +28,7 @@ ROUNDS = 6
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An installation in which drift has replaced a champion, and a last batch was refused."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLFLOW_TRACKING_URI"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("browser"))
+    with installation(tmp_path_factory.mktemp("browser")) as made:
         made.land(*BATCHES)
         half_empty = sample.rows(REFUSED)
         half_empty.loc[::2, "distance_km"] = None
@@ -39,7 +36,6 @@ def world(tmp_path_factory):
         made.replay()
         assert made.platform.registry.champion("parcels") == 2
         yield made
-        made.instance.dispose()
 
 
 @pytest.fixture(scope="module")

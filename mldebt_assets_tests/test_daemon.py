@@ -18,7 +18,7 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import ROOT, answers, dagster_dev, environment, sample_workspace
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 BEFORE, DROPPED = BATCHES[:2], BATCHES[2]
 DEADLINE_SECONDS = 240
@@ -46,14 +46,10 @@ print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An installation in which two batches were replayed; one more makes a first champion."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("daemon"))
+    with installation(tmp_path_factory.mktemp("daemon")) as made:
         made.land(*BEFORE)
         assert made.replay().settled == BEFORE
         yield made
-        made.instance.dispose()
 
 
 @pytest.fixture(scope="module")

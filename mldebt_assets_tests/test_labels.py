@@ -14,7 +14,7 @@ from mldebt_assets.pipeline import LandingFolder, Target
 from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 KEY = ["day", "parcel"]
 FIRST, SCORED = BATCHES[:3], BATCHES[3]
@@ -23,11 +23,8 @@ FIRST, SCORED = BATCHES[:3], BATCHES[3]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An empty installation whose pipeline gets its labels from a folder of their own."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        root = tmp_path_factory.mktemp("labels")
-        made = World.make(root)
+    root = tmp_path_factory.mktemp("labels")
+    with installation(root) as made:
         folder = LandingFolder(
             url=str(root / "labels"),
             description="What happened",
@@ -37,7 +34,6 @@ def world(tmp_path_factory):
         made.pipeline = replace(made.pipeline, labels=folder)
         made.definitions = define([made.pipeline])
         yield made
-        made.instance.dispose()
 
 
 def land_rows(world, *batches):

@@ -27,7 +27,7 @@ from mldebt_assets.promotions import champions_of
 from mldebt_assets.sensors import late_labels_name
 from mldebt_assets.snapshots import at_storage_id, newest
 from mldebt_assets_tests import sample
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 EARLY = ("2020-02", "2020-03", "2020-04")
 DRIFTED, LATE, FEW, CALM, ONE_CLASS, FLIPPED = (f"2020-{m:02d}" for m in range(5, 11))
@@ -51,10 +51,7 @@ def landed(batch):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An installation in which all nine batches have arrived, one after another."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("performance"))
+    with installation(tmp_path_factory.mktemp("performance")) as made:
         # With the last batch as the reference, what came with the fourth is no drift afterwards.
         drift = Drift(ignore=("parcel",), reference_batches=1)
         made.pipeline = replace(made.pipeline, drift=drift)
@@ -63,7 +60,6 @@ def world(tmp_path_factory):
             sample.write_batch(made.landing, batch, landed(batch))
         made.replay()
         yield made
-        made.instance.dispose()
 
 
 def stored(world, stage, batch):

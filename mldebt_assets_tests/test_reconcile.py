@@ -31,7 +31,7 @@ from mldebt_assets.sensors import DEAD_RUNS
 from mldebt_assets.snapshots import READ_PREFIX, as_stored
 from mldebt_assets.store import SnapshotStore
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World, copy_of
+from mldebt_assets_tests.world import World, copy_of, installation
 
 FIRST = BATCHES[:3]
 RUNS_SHOWN = 100
@@ -40,10 +40,7 @@ RUNS_SHOWN = 100
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """An installation that has taken in three batches, and has not trained yet."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("prepared"))
+    with installation(tmp_path_factory.mktemp("prepared")) as made:
         made.land(*FIRST)
         made.instance.add_dynamic_partitions(batches(made.pipeline).name, list(FIRST))
         for batch in FIRST:

@@ -19,7 +19,7 @@ from mldebt_assets.replay import SILENT
 from mldebt_assets.snapshots import as_stored
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 BATCH = BATCHES[3]  # the first that a champion scores
 REUSING = ("validated", "quarantine", "features", "predictions", "drift_report")
@@ -28,14 +28,10 @@ REUSING = ("validated", "quarantine", "features", "predictions", "drift_report")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An installation in which four batches have arrived, and the fourth has been scored."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("reuse"))
+    with installation(tmp_path_factory.mktemp("reuse")) as made:
         made.land(*BATCHES[:4])
         made.replay()
         yield made
-        made.instance.dispose()
 
 
 def events(world, stage):

@@ -31,7 +31,7 @@ from mldebt_assets.snapshots import at_storage_id, newest
 from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
-from mldebt_assets_tests.world import World, copy_of
+from mldebt_assets_tests.world import World, copy_of, installation
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime.now(UTC)
@@ -44,10 +44,7 @@ UNIT = ("version", "weights_sha256", "model", "onnx", "evaluation", "training_se
 @pytest.fixture(scope="module")
 def promoted(tmp_path_factory):
     """An installation in which version 2 has replaced version 1."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("promoted"))
+    with installation(tmp_path_factory.mktemp("promoted")) as made:
         made.land(*BATCHES)
         made.replay()
         made.instance.dispose()

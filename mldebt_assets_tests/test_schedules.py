@@ -19,7 +19,7 @@ from mldebt_assets.schedules import nightly_name, weekly_name
 from mldebt_assets.sources import landing
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 SUNDAY = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -27,12 +27,8 @@ SUNDAY = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An installation that goes through one night; the tests follow it in their order."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("night"))
+    with installation(tmp_path_factory.mktemp("night")) as made:
         yield made
-        made.instance.dispose()
 
 
 def repository(world):

@@ -21,7 +21,7 @@ from mldebt_assets.replay import SILENT
 from mldebt_assets.resources import PROCESS_TAG
 from mldebt_assets.snapshots import newest, snapshot_metadata
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World, copy_of
+from mldebt_assets_tests.world import World, copy_of, installation
 
 FIRST, NEXT = BATCHES[:3], BATCHES[3]
 MINUTE = timedelta(minutes=1)
@@ -30,10 +30,7 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """An installation with a champion, trained on three batches."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("prepared"))
+    with installation(tmp_path_factory.mktemp("prepared")) as made:
         made.land(*FIRST)
         assert made.replay().chapters[-1].champion == 1
         made.instance.dispose()

@@ -36,7 +36,7 @@ from mldebt_assets.promotions import open_intents
 from mldebt_assets.replay import SILENT
 from mldebt_assets.snapshots import Reading, as_stored, at_storage_id, newest
 from mldebt_assets_tests.sample import BATCHES, DAYS, ROWS_A_DAY, rows
-from mldebt_assets_tests.world import World
+from mldebt_assets_tests.world import installation
 
 FIRST_CHAMPION, CALM, DRIFTED = BATCHES[2:]
 ROWS = DAYS * ROWS_A_DAY
@@ -47,16 +47,15 @@ PICTURE = re.compile(r"!\[(.*)\]\(data:image/png;base64,(.*)\)")
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """An installation in which all five batches have arrived, one after another."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
-            patch.setenv(name, "")  # so that it is put back at the end
-        made = World.make(tmp_path_factory.mktemp("story"))
+    with (
+        installation(tmp_path_factory.mktemp("story")) as made,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setattr(pipelines, "PIPELINES", (made.pipeline,))
         patch.setenv("MLFLOW_TRACKING_URI", made.home.mlflow_uri)
         made.land(*BATCHES)
         made.replay()
         yield made
-        made.instance.dispose()
 
 
 @pytest.fixture(scope="module")

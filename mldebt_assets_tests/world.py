@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import pytest
 
 from mldebt_assets.definitions import define
 from mldebt_assets.home import Home, initialise
@@ -16,6 +18,7 @@ from mldebt_assets.resources import Platform
 from mldebt_assets_tests import sample
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from mldebt_assets.pipeline import Pipeline
@@ -73,3 +76,14 @@ class World:
             until=until,
             report=lambda _: None,
         )
+
+
+@contextmanager
+def installation(root: Path) -> Iterator[World]:
+    """Make an empty installation below ``root``; at the end this process is as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLFLOW_TRACKING_URI"):
+            patch.setenv(name, "")
+        made = World.make(root)
+        yield made
+        made.instance.dispose()
