@@ -13,8 +13,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import dagster as dg
-
+from mldebt_assets.assets.evidence import report
 from mldebt_assets.assets.promoting import alone, data_time, finish_open, promote
 from mldebt_assets.assets.rollback import (
     Move,
@@ -33,6 +32,8 @@ from mldebt_assets.promotions import open_intents
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
+
+    import dagster as dg
 
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.promotions import Fact
@@ -139,19 +140,3 @@ def drill(
         raise
     report(instance, evidence(pipeline, move), by)
     return move
-
-
-def report(instance: dg.DagsterInstance, result: dg.AssetCheckResult, by: str) -> None:
-    """Keep a check's result in the event log as one of a person, outside any run."""
-    if result.asset_key is None or result.check_name is None:
-        raise TypeError("a result without its check belongs nowhere")
-    instance.report_runless_asset_event(
-        dg.AssetCheckEvaluation(
-            asset_key=result.asset_key,
-            check_name=result.check_name,
-            passed=result.passed,
-            severity=result.severity,
-            description=result.description,
-            metadata={**result.metadata, "by": by},
-        )
-    )

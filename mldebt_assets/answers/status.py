@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.assets import rollback
+from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.rollback import evidence_of
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def way_back_shown(
 
     It says so where another version has become champion since: the way back is another one then.
     """
-    shown = evidence_of(instance, pipeline)
+    shown = newest_evidence(instance, pipeline, rollback.CHECK, rollback.KEPT)
     if shown is None or champion is None:
         return {}
     left_at = shown["to"] if shown.get("drill") is False else shown.get("from")

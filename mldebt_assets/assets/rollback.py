@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from mldebt_assets.assets.champion_page import headline
 from mldebt_assets.assets.keys import key
@@ -39,11 +38,8 @@ MEANING = "The way back to the version before is open: rehearsed, with every dig
 LIMIT_SECONDS = 300.0
 UNIT = ("model", "onnx", "evaluation", "training_set")
 CARRIED = ("version", "weights_sha256", *UNIT, "expected", "reference")
-EVALUATED = {
-    AssetCheckExecutionRecordStatus.SUCCEEDED,
-    AssetCheckExecutionRecordStatus.FAILED,
-}
 DRILL_ALIAS = "rollback-drill"
+KEPT = ("from", "to", "seconds", "drill", "by")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,28 +242,3 @@ def closed(pipeline: Pipeline, problem: MLDebtError) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         description=f"No way back: {problem}",
     )
-
-
-def evidence_of(instance: dg.DagsterInstance, pipeline: Pipeline) -> dict[str, Any] | None:
-    """Return what the newest drill or rollback said, when, and where it is kept; None before one.
-
-    A drill that is under way, or whose run was killed, says nothing.
-    """
-    asset = key(pipeline, "champion")
-    found = instance.event_log_storage.get_asset_check_execution_history(
-        dg.AssetCheckKey(asset, CHECK), limit=1, status=EVALUATED
-    )
-    evaluation = found[0].evaluation if found else None
-    if evaluation is None:
-        return None
-    metadata = {name: entry.value for name, entry in evaluation.metadata.items()}
-    kept = ("from", "to", "seconds", "drill", "by")
-    return {
-        "asset": asset.to_user_string(),
-        "check": CHECK,
-        "passed": evaluation.passed,
-        "run_id": found[0].run_id or None,
-        "said": str(evaluation.description),
-        "timestamp": found[0].create_timestamp,
-        **{name: metadata[name] for name in kept if name in metadata},
-    }
