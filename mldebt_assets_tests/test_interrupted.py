@@ -185,6 +185,15 @@ def test_ctrl_c_ends_with_a_message_and_its_exit_code(interrupted):
     assert mlflow_statuses(world) == ["FAILED", "FINISHED"]
 
 
+@pytest.fixture
+def heard():
+    """Hear Ctrl-C as a program in the foreground does: one in the background starts deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_comes_again_where_its_exception_was_lost():
     """Python drops what is raised while an object is finalised; the wish to end must survive it."""
 
