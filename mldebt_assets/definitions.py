@@ -8,6 +8,7 @@ import dagster as dg
 from mldebt_assets import assets, jobs, schedules, sensors
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.pipelines import PIPELINES
+from mldebt_assets.reproduction import evidence
 from mldebt_assets.resources import mlflow_run, platform, snapshot_io_manager
 
 
@@ -18,7 +19,10 @@ def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
         warnings.simplefilter("ignore", dg.BetaWarning)
         return dg.Definitions(
             assets=[
-                asset for p in pipelines for stage in assets.STAGES for asset in stage.build(p)
+                asset
+                for p in pipelines
+                for stage in (*assets.STAGES, evidence)
+                for asset in stage.build(p)
             ],
             jobs=[job for p in pipelines for job in jobs.build(p)],
             sensors=[

@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mldebt_assets.assets import rollback
+from mldebt_assets.assets import reproduction, rollback
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.pipeline import Pipeline
 
@@ -71,7 +71,8 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             retraining_job_name(pipeline),
             selection=dg.AssetSelection.assets(*(key(pipeline, one) for one in TRAINING_ASSETS))
-            - drill,
+            - drill
+            - dg.AssetSelection.checks(dg.AssetCheckKey(champion, reproduction.CHECK)),
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Train a candidate on what has arrived, and let the gate judge it.",

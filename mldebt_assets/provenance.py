@@ -9,9 +9,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import platform
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -46,26 +48,61 @@ def code_digest() -> str:
     It is taken once a process, which is when the code was read; the same in a checkout and in the
     package built from it.
     """
+    return digest_of(PACKAGE)
+
+
+def digest_of(package: Path) -> str:
+    """Return the digest of the package that lies in a folder, as it is now."""
     hasher = hashlib.sha256()
-    carried = PACKAGE / BUILT
-    beside = carried if (carried / BESIDE[0]).is_file() else PACKAGE.parent
-    sources = [(file.relative_to(PACKAGE.parent), file) for file in PACKAGE.rglob("*.py")]
+    carried = package / BUILT
+    beside = carried if (carried / BESIDE[0]).is_file() else package.parent
+    sources = [(file.relative_to(package.parent), file) for file in package.rglob("*.py")]
     for name, file in [*sorted(sources), *((Path(name), beside / name) for name in BESIDE)]:
         if file.is_file():
             hasher.update(f"{name.as_posix()}\0{sha256(file.read_bytes())}\n".encode())
     return hasher.hexdigest()
 
 
-def _git(root: Path, *arguments: str) -> str | None:
-    if not (root / ".git").exists():
+def uncommitted() -> bytes | None:
+    """Return what a checkout has beyond its commit, as a binary diff that `git apply` takes.
+
+    New files are in it. None where there is nothing, no git, or a file that is not the one that
+    this process runs any more. Git's own objects and index stay as they are.
+    """
+    root = PACKAGE.parent
+    if not _dirty(root) or digest_of(PACKAGE) != code_digest():
         return None
+    objects = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
+    with tempfile.TemporaryDirectory() as folder:
+        apart = {
+            "GIT_INDEX_FILE": f"{folder}/index",
+            "GIT_OBJECT_DIRECTORY": folder,
+            "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects or "",
+        }
+        for arguments in (("read-tree", "HEAD"), ("add", "--all", "--", PACKAGE.name, *BESIDE)):
+            if _run_git(root, *arguments, **apart) is None:
+                return None
+        shown = ("--cached", "--binary", "--no-color", "--no-ext-diff", "--no-renames")
+        return _run_git(root, "diff", *shown, "HEAD", "--", PACKAGE.name, *BESIDE, **apart)
+
+
+def _run_git(root: Path, *arguments: str, **environment: str) -> bytes | None:
+    """Return what git prints, byte for byte; None where it fails or is not there."""
     try:
         answer = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+            ["git", "-C", str(root), "-c", "core.autocrlf=false", *arguments],
+            env={**os.environ, **environment},
+            capture_output=True,
+            check=False,
         )
     except FileNotFoundError:
         return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return answer.stdout if answer.returncode == 0 else None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    told = _run_git(root, *arguments) if (root / ".git").exists() else None
+    return None if told is None else told.decode(errors="replace").strip()
 
 
 def _commit(root: Path) -> str | None:
@@ -109,12 +146,10 @@ def environment() -> dict[str, Any]:
         for pool in threadpool_info()
         if pool["user_api"] == "blas" and "architecture" in pool
     }
-    packages = sorted(
-        {found.stem.lower() for folder in sys.path for found in Path(folder).glob("*.dist-info")}
-    )
     facts = {
         "python": platform.python_version(),
         "platform": platform.system(),
+        "os": operating_system(),
         "machine": platform.machine(),
         "libc": "-".join(platform.libc_ver()),
         "torch": torch.__version__,
@@ -122,6 +157,28 @@ def environment() -> dict[str, Any]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "blas": sorted(kernels),
         "intra_op_threads": 1,
-        "packages": digest(packages),
+        "packages": packages(),
     }
     return {**facts, "digest": digest(facts)}
+
+
+def operating_system() -> str:
+    """Return the distribution and its release, or the system's own release where it has none.
+
+    A kernel is left out: its updates change no bit of a training.
+    """
+    try:
+        told = platform.freedesktop_os_release()
+    except OSError:
+        return f"{platform.system()} {platform.release()}"
+    return f"{told['ID']} {told.get('VERSION_ID', 'rolling')}"
+
+
+def packages() -> dict[str, str]:
+    """Return every installed package's version; where a name is there twice, that imported."""
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        for one in sorted(Path(folder).glob("*.dist-info")):
+            name, _, version = one.stem.lower().rpartition("-")
+            found.setdefault(name, version)
+    return dict(sorted(found.items()))

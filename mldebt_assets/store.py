@@ -187,6 +187,20 @@ class SnapshotStore:
                 return data
         return None
 
+    def lend_remote(self, root: Path) -> None:
+        """Make a DVC repo with this remote and a cache of its own, which is empty."""
+        from configobj import ConfigObj
+
+        configured = self._repo.config
+        settings = {
+            "core": {"no_scm": True, "analytics": False, "remote": "lent"},
+            "cache": {"dir": str(root / ".dvc" / "cache")},
+            'remote "lent"': configured["remote"][configured["core"]["remote"]],
+        }
+        folder = root / ".dvc"
+        folder.mkdir(parents=True, mode=0o700)  # the remote's settings may hold credentials
+        (folder / "config").write_text("\n".join(ConfigObj(settings).write()) + "\n")
+
     def has(self, snapshot: Snapshot) -> bool:
         """Return whether the bytes are in the cache or the remote, and are what they should be.
 

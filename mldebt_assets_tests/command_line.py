@@ -14,6 +14,9 @@ import pytest
 import typer
 
 from mldebt_assets import cli, definitions, pipelines
+from mldebt_assets.cli import remake
+from mldebt_assets.core.fingerprint import canonical_json
+from mldebt_assets.reproduction import prove
 from mldebt_assets_tests import world
 
 if TYPE_CHECKING:
@@ -57,4 +60,16 @@ def installation(root: Path) -> Iterator[World]:
     with world.installation(root) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "PIPELINES", (made.pipeline,))
         patch.setattr(definitions, "defs", made.definitions)
+        patch.setattr(prove, "remade", remade_here)
         yield made
+
+
+def remade_here(recipe, platform, folder, _code, _report):
+    """Train a version again in this process: another one knows nothing of the sample."""
+    home, recipe_file, result_file = folder / "home", folder / "recipe", folder / "result"
+    platform.snapshots.lend_remote(home)
+    recipe_file.write_bytes(canonical_json(recipe))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
+        patch.setenv("MLDEBT_HOME", str(home))
+        assert remake.main(recipe_file, result_file) == 0
+    return json.loads(result_file.read_bytes())

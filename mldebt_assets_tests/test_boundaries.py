@@ -33,6 +33,7 @@ LAYERS = (
     {"assets"},
     {"jobs"},
     {"automation", "answers", "approval", "by_hand", "publishing"},
+    {"reproduction"},
     {"schedules", "sensors"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},
 )

@@ -62,7 +62,9 @@ def diff_of(
             one.lineage["configuration"], other.lineage["configuration"]
         ),
         "parameters": changes(one.parameters, other.parameters),
-        "environment": changes(one.lineage["environment"], other.lineage["environment"]),
+        "environment": changes(
+            flat(one.lineage["environment"]), flat(other.lineage["environment"])
+        ),
         **measures(one, other),
     }
 

@@ -1,6 +1,6 @@
 """``p/model``: weights, an MLflow run and a registered version, all three naming each other."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import digest, md5, sha256, split_of
 from mldebt_assets.pipeline import Pipeline, as_configuration
-from mldebt_assets.provenance import code, environment
+from mldebt_assets.provenance import code, environment, uncommitted
 from mldebt_assets.registry import ModelVersion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading
+from mldebt_assets.snapshots import Reading, snapshot_metadata
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Facts = dict[str, Any]
+Report = Callable[[int, dict[str, float]], None]
+
+CONFIGURED = ("columns", "target", "features", "split", "training", "costs")
+UNCOMMITTED = "code_uncommitted"
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -56,7 +60,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 table = reading.load_together(features)
                 value, made = train(pipeline, platform, mlflow, table, facts)
         link = dg.MetadataValue.url(platform.registry.run_url(made["mlflow_run_id"]))
-        metadata = {**facts, **made, "MLflow run": link, **reading.metadata()}
+        beyond = uncommitted_code(pipeline, platform)
+        metadata = {**facts, **beyond, **made, "MLflow run": link, **reading.metadata()}
         return dg.MaterializeResult(value=value, metadata=metadata)
 
     return [model]
@@ -64,10 +69,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
 def training_facts(pipeline: Pipeline, training_set: str) -> Facts:
     """Return what decides the weights: data, code and configuration, and one key for all three."""
-    configuration = {
-        name: as_configuration(getattr(pipeline, name))
-        for name in ("columns", "target", "features", "split", "training", "costs")
-    }
+    configuration = configuration_of(pipeline)
     state, where = code(), environment()
     decides = {
         "training_set": training_set,
@@ -85,6 +87,20 @@ def training_facts(pipeline: Pipeline, training_set: str) -> Facts:
         "environment_facts": dg.MetadataValue.json(where),
         "training_key": digest(decides),
     }
+
+
+def configuration_of(pipeline: Pipeline) -> dict[str, Any]:
+    """Return, as plain JSON values, what of a declaration decides the weights."""
+    return {name: as_configuration(getattr(pipeline, name)) for name in CONFIGURED}
+
+
+def uncommitted_code(pipeline: Pipeline, platform: Platform) -> Facts:
+    """Store what the checkout has beyond its commit; return where it is, if there is anything."""
+    diff = uncommitted()
+    if diff is None:
+        return {}
+    stored = platform.snapshots.put(diff, folder=f"{pipeline.name}/code", name="uncommitted.diff")
+    return {UNCOMMITTED: dg.MetadataValue.json(snapshot_metadata(stored))}
 
 
 def made_before(pipeline: Pipeline, platform: Platform, training_key: str) -> ModelVersion | None:
@@ -124,23 +140,12 @@ def train(
     pipeline: Pipeline, platform: Platform, mlflow: Any, table: "pd.DataFrame", facts: Facts
 ) -> tuple[Blob, Facts]:
     """Fit on the training groups, log the run, register the version; return weights and facts."""
-    from mldebt_assets.core.training import fit, to_bytes
-
-    rows, tuning = training_rows(pipeline, table)
     run_id = mlflow.active_run().info.run_id
-    mlflow.log_params({**as_configuration(pipeline.training), "rows": len(rows)})
     history: list[tuple[int, dict[str, float]]] = []
-    fitted = fit(
-        inputs_of(rows),
-        rows[LABEL].to_numpy(),
-        tuning,
-        settings=pipeline.training,
-        costs=pipeline.costs,
-        report=lambda epoch, metrics: history.append((epoch, metrics)),
-    )
+    weights, rows = weights_from(pipeline, table, lambda *epoch: history.append(epoch))
+    mlflow.log_params({**as_configuration(pipeline.training), "rows": rows})
     for epoch, metrics in history:
         mlflow.log_metrics(metrics, step=epoch)
-    weights = to_bytes(fitted)
     hashes = {"weights_sha256": sha256(weights), "weights_md5": md5(weights)}
     whole = {"environment_facts", "configuration_facts"}  # too long for tags: files of the run
     tags = {name: str(value) for name, value in {**facts, **hashes}.items() if name not in whole}
@@ -153,9 +158,30 @@ def train(
         "version": version.version,
         "weights_sha256": hashes["weights_sha256"],
         "mlflow_run_id": run_id,
-        "rows trained on": len(rows),
+        "rows trained on": rows,
         "reused": False,
     }
+
+
+def weights_from(
+    pipeline: Pipeline, table: "pd.DataFrame", report: Report | None = None
+) -> tuple[bytes, int]:
+    """Return the weights that the feature tables give, and from how many rows.
+
+    The same code trains a candidate and proves, later, that it can be trained again.
+    """
+    from mldebt_assets.core.training import fit, to_bytes
+
+    rows, tuning = training_rows(pipeline, table)
+    fitted = fit(
+        inputs_of(rows),
+        rows[LABEL].to_numpy(),
+        tuning,
+        settings=pipeline.training,
+        costs=pipeline.costs,
+        report=report,
+    )
+    return to_bytes(fitted), len(rows)
 
 
 def training_rows(

@@ -180,12 +180,19 @@ def describe(
                 "features": features.identity,
             }
         )
+    return manifest_of(pipeline, entries, window=pipeline.retraining.window)
+
+
+def manifest_of(
+    pipeline: Pipeline, entries: list[dict[str, Any]], *, window: int | None
+) -> dict[str, Any]:
+    """Return the manifest of these batches, chosen by this window, as it is stored."""
     return {
         "pipeline": pipeline.name,
         "batches": entries,
         "rows": sum(entry["features"]["rows"] for entry in entries),
         "split": asdict(pipeline.split),
-        "window": pipeline.retraining.window,
+        "window": window,
     }
 
 

@@ -133,7 +133,7 @@ class Lineage(TypedDict):
     training_set: NotRequired[TrainingSet]
     code: NotRequired[Code]
     configuration: NotRequired[Configuration]
-    environment: NotRequired[dict[str, str | int | list[str]]]
+    environment: NotRequired[dict[str, str | int | list[str] | dict[str, str]]]
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
     prediction: NotRequired[Prediction]
@@ -372,6 +372,50 @@ class Verify(TypedDict):
     seconds: float
 
 
+class Difference(TypedDict):
+    """A recorded fact or artefact that came out otherwise; null where one side has none."""
+
+    kind: str
+    name: str
+    recorded: Any
+    found: Any
+
+
+class ProvedCode(TypedDict):
+    """The code that trained it and was run again; ``commit`` is null outside of git."""
+
+    commit: str | None
+    dirty: bool
+    digest: str
+
+
+class Closeness(TypedDict):
+    """The largest differences of a prediction: of the two models, and of three other seeds."""
+
+    difference: float
+    spread: float
+    rows: int
+
+
+class Reproduce(TypedDict):
+    """What came of training a version again; ``closeness`` is null where every hash is equal."""
+
+    pipeline: str
+    version: int
+    verdict: str
+    outcome: str
+    reproduced: bool
+    first_difference: str | None
+    differs: list[Difference]
+    compared: int
+    weights_sha256: str
+    training_set: str
+    code: ProvedCode
+    stopped: str | None
+    closeness: Closeness | None
+    seconds: float
+
+
 DOCUMENTS: dict[str, Any] = {
     "replay": Replay,
     "rollback": Rollback,
@@ -380,5 +424,6 @@ DOCUMENTS: dict[str, Any] = {
     "diff": Diff,
     "drift": Drift,
     "verify": Verify,
+    "reproduce": Reproduce,
     "doctor": Doctor,
 }

@@ -32,6 +32,8 @@ MLDebtError
 ├── DeviceError                 a device that this machine does not have
 ├── RecordError                 the promotion record contradicts itself
 ├── HomeError                   the home directory is missing, unwritable or half made
+├── CodeMissingError            recorded code that cannot be had any more
+├── ReproductionError           a training that was to be repeated and broke off
 ├── BusyError                   somebody else is doing this work already
 └── UnreachableError            a remote or a service that does not answer (exit code 3)
 
@@ -379,6 +381,26 @@ class HomeError(MLDebtError, OSError):
     @classmethod
     def of(cls, path: str, problem: str, fix: str = "run `mldebt init`") -> Self:
         return cls(f"The mldebt home {path} {problem}\nFix: {fix}.")
+
+
+class CodeMissingError(MLDebtError, LookupError):
+    """The code that made a version cannot be had any more."""
+
+    @classmethod
+    def of(cls, what: str, fix: str) -> Self:
+        return cls(f"{what}\nFix: {fix}")
+
+
+class ReproductionError(MLDebtError, RuntimeError):
+    """The process that was to train a version again broke off."""
+
+    @classmethod
+    def of(cls, exit_code: int, last_words: Sequence[str]) -> Self:
+        told = "".join(f"\n  {line}" for line in last_words)
+        return cls(
+            f"The process that trains it again ended with {exit_code}:{told}\n"
+            "Fix: see `mldebt doctor`; the recorded code may need other packages than are here."
+        )
 
 
 class BusyError(MLDebtError):

@@ -99,6 +99,7 @@ def documents(world):
         ["diff", "parcels", "1", "2"],
         ["rollback", "parcels", "--drill"],
         ["verify", "parcels"],
+        ["reproduce", "parcels"],
     ]
     return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
 
@@ -174,6 +175,7 @@ def pages(documents):
         ("drift", "parcels", "--last", "1"),
         ("doctor",),
         ("verify", "parcels"),
+        ("reproduce", "parcels"),
     ]
     return [mldebt(*arguments) for arguments in asked]
 
