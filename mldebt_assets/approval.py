@@ -14,7 +14,7 @@ import dagster as dg
 from mldebt_assets.assets.champion import export, no_longer_champion
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.promoting import data_time, promote
-from mldebt_assets.assets.rollback import CARRIED, require_whole
+from mldebt_assets.assets.rollback import CARRIED, no_more, require_whole
 from mldebt_assets.by_hand import require_reason, settled
 from mldebt_assets.core.errors import CallError, RefusedError, UnknownVersionError
 from mldebt_assets.promotions import (
@@ -23,6 +23,7 @@ from mldebt_assets.promotions import (
     Fact,
     champion_of,
     champions_of,
+    deletions,
     judged_by_gate,
     open_proposals,
 )
@@ -145,8 +146,13 @@ def waiting(facts: list[Fact], pipeline: Pipeline, version: int | None) -> Fact:
 
 
 def judgement_on(facts: list[Fact], pipeline: Pipeline, version: int) -> Fact:
-    """Return the gate's newest decision on a version; UnknownVersionError where there is none."""
+    """Return the gate's newest decision on a version.
+
+    Raises: UnknownVersionError where there is none; RefusedError where somebody deleted it.
+    """
     judged = {fact.body["version"]: fact for fact in judged_by_gate(facts)}
+    if version in deletions(facts):
+        raise RefusedError.of(*no_more(pipeline, facts, version))
     if version not in judged:
         raise UnknownVersionError.of(pipeline.name, version, judged)
     return judged[version]

@@ -33,6 +33,7 @@ def diagnose(home: Home) -> dict[str, list[Verdict]]:
         "Packages": [locked_packages(), libraries(), asset_selections()],
         "Home": [complete_home(home)],
         "Landing folders": [landing_folder(pipeline) for pipeline in pipelines.PIPELINES],
+        "Production": [production(home, pipeline) for pipeline in pipelines.PIPELINES],
     }
 
 
@@ -123,3 +124,25 @@ def landing_folder(pipeline: Pipeline) -> Verdict:
         return _finding(pipeline.name, str(error).replace("\n", " "), "")
     problem = "; ".join(file.problem for file in landing.refused).replace("\n", " ") or None
     return _finding(pipeline.name, problem, f"{len(landing.arrivals)} batches")
+
+
+def production(home: Home, pipeline: Pipeline) -> Verdict:
+    """MLflow has the champion and the version before it: on its pages anybody can delete them."""
+    from mldebt_assets.promotions import way_back
+    from mldebt_assets.resources import Platform
+
+    platform = Platform(home)
+    try:
+        facts = platform.record(pipeline.name).facts()
+        stack = way_back(facts)
+        if not stack:
+            return _finding(pipeline.name, None, "no champion yet")
+        from mldebt_assets.answers.registered import lost
+
+        with platform.registry.reachable():
+            problem = " ".join(lost(platform.registry, pipeline.name, facts))
+    except MLDebtError as error:
+        return _finding(pipeline.name, str(error).replace("\n", " "), "")
+    told = [f"v{champion.version}" for champion in reversed(stack[-2:])]
+    fine = f"MLflow has {' and, before it, '.join(told)}"
+    return _finding(pipeline.name, problem.replace("\n", " ") or None, fine)

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-Kind = Literal["proposed", "intent", "done", "undone", "refused", "batch_refused", "decision"]
+Kind = Literal[
+    "proposed", "intent", "done", "undone", "refused", "batch_refused", "decision", "deleted"
+]
 
 GENESIS = "0" * 64
 
@@ -197,7 +199,8 @@ def way_back(facts: list[Fact]) -> list[Champion]:
     """Return the champions that can be gone back to, one after another; the last is in production.
 
     A promotion comes on top, and going back takes off what stood above: whoever goes back twice
-    comes two versions back, and not to the one that was just left.
+    comes two versions back, and not to the one that was just left. What was deleted since is no
+    way back.
     """
     stack: list[Champion] = []
     for champion in champions_of(facts):
@@ -205,7 +208,28 @@ def way_back(facts: list[Fact]) -> list[Champion]:
         if champion.promotion.body.get(ACT) == ROLLBACK and champion.version in versions:
             del stack[versions.index(champion.version) :]
         stack.append(champion)
-    return stack
+    deleted = deletions(facts)
+    return [one for one in stack if one.version not in deleted]
+
+
+def deletions(facts: Sequence[Fact]) -> dict[int, Fact]:
+    """Return the versions that somebody deleted, each with the fact that says who and why.
+
+    The fact comes before anything is removed: from it on the version is gone for everybody.
+    """
+    return {fact.body["version"]: fact for fact in facts if fact.kind == "deleted"}
+
+
+def open_deletions(facts: Sequence[Fact]) -> list[Fact]:
+    """Return the deletions of which not everything is removed: a kill came between."""
+    done = {fact.body["intent"] for fact in facts if fact.kind == "done"}
+    return [fact for fact in facts if fact.kind == "deleted" and fact.sequence not in done]
+
+
+def told_of_deletion(deletion: Fact) -> str:
+    """Return who deleted a version, when and why, as a sentence goes on."""
+    body = deletion.body
+    return f"was deleted on {deletion.recorded_at:%Y-%m-%d} by {body['by']} ({body['reason']})"
 
 
 def judged_by_gate(facts: Sequence[Fact]) -> list[Fact]:

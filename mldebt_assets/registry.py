@@ -176,6 +176,19 @@ class Registry:
             return None
         return int(found.version)
 
+    def delete(self, pipeline: str, version: int, run_id: str | None) -> None:
+        """Delete a registered version and the model among its run's files; gone already is fine.
+
+        The run stays, with its parameters and metrics. MLflow gives no version this number again.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        if version in {one.version for one in self.versions(pipeline)}:
+            self.client.delete_model_version(pipeline, str(version))
+        if run_id is not None and self.run_tags(run_id) is not None:
+            files = get_artifact_repository(self.artefacts_of(run_id), self._home.mlflow_uri)
+            files.delete_artifacts(MODEL_FOLDER)
+
     def end_dead_runs(self, dead: set[str]) -> list[str]:
         """End as KILLED every RUNNING run of these Dagster runs; return the runs' ids."""
         ended = []

@@ -160,8 +160,8 @@ class SnapshotStore:
         """
         database = self._databases[0 if place == "cache" else 1]
         local = place == "cache" or database.fs.protocol == "local"
-        if local and place == "remote" and not Path(database.path).is_dir():
-            raise UnreachableError.of(f"The remote {self.remote_name}", "there is no such folder")
+        if place == "remote":
+            self._require_remote()
         hasher, size = hashlib.sha256(), 0
         try:
             with database.fs.open(database.oid_to_path(md5), "rb") as file:
@@ -175,6 +175,30 @@ class SnapshotStore:
                 return None
             raise UnreachableError.of(f"The remote {self.remote_name}", str(problem)) from problem
         return Copy(hasher.hexdigest(), size)
+
+    def _require_remote(self) -> None:
+        """Raise UnreachableError where the remote is a local folder that is not there."""
+        remote = self._databases[1]
+        if remote.fs.protocol == "local" and not Path(remote.path).is_dir():
+            raise UnreachableError.of(f"The remote {self.remote_name}", "there is no such folder")
+
+    def remove(self, *, path: str, md5: str) -> None:
+        """Remove bytes from the cache and the remote, and their pointer; gone already is fine.
+
+        Whoever asks knows that nothing else needs them.
+
+        Raises: UnreachableError if the remote does not let go of them.
+        """
+        self._require_remote()
+        for database in self._databases:
+            try:
+                if database.exists(md5):
+                    database.delete(md5)
+            except OSError as problem:
+                raise UnreachableError.of(
+                    f"The remote {self.remote_name}", str(problem)
+                ) from problem
+        (self._home.root / Snapshot(path, "", md5, 0).pointer).unlink(missing_ok=True)
 
     def read_sound(self, *, sha256_hex: str, md5: str) -> bytes | None:
         """Return the bytes with this identity from wherever they are sound, else None."""

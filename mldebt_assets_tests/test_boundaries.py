@@ -32,7 +32,7 @@ LAYERS = (
     },
     {"assets"},
     {"jobs"},
-    {"automation", "answers", "approval", "by_hand", "publishing"},
+    {"automation", "answers", "approval", "by_hand", "deletion", "publishing"},
     {"reproduction"},
     {"schedules", "sensors"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.answers.lineage import decision_on, trace
+from mldebt_assets.answers.lineage import decision_on, deletion_of, trace
 from mldebt_assets.assets.keys import key
 from mldebt_assets.provenance import changed_files
 from mldebt_assets.snapshots import at_storage_id
@@ -24,11 +24,12 @@ SIDES = ("before", "after")
 
 @dataclass(frozen=True)
 class Side:
-    """One version: its lineage, the parameters that MLflow keeps, and its evaluation."""
+    """One version: its lineage, MLflow's parameters, its evaluation, and who deleted it, if any."""
 
     lineage: dict[str, Any]
     parameters: dict[str, str]
     evaluation: dict[str, Any]
+    deleted: dict[str, Any] | None
 
     @property
     def named(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Side:
         return {
             **{name: model[name] for name in ("version", "weights_sha256", "trained_at")},
             "promoted": self.lineage["promotion"]["promoted"],
+            "deleted": self.deleted,
         }
 
 
@@ -73,7 +75,8 @@ def side_of(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, version: int
 ) -> Side:
     """Return one version as it was decided on."""
-    decision = decision_on(platform.record(pipeline.name).facts(), pipeline.name, version)
+    known = platform.record(pipeline.name).facts()
+    decision = decision_on(known, pipeline.name, version)
     if decision is None:
         raise TypeError("a version was asked for, and neither found nor refused")
     lineage = trace(instance, platform, pipeline, decision)
@@ -81,7 +84,12 @@ def side_of(
         instance, key(pipeline, "evaluation"), decision.body["evaluation"]["storage_id"]
     )
     run = platform.registry.client.get_run(lineage["model"]["mlflow_run_id"])
-    return Side(lineage, dict(run.data.params), platform.snapshots.load(evaluated.snapshot))
+    return Side(
+        lineage,
+        dict(run.data.params),
+        platform.snapshots.load(evaluated.snapshot),
+        deletion_of(known, version),
+    )
 
 
 def training_sets(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mldebt_assets.answers.walk import STAGES, found_from
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import RecordError, UnknownVersionError
-from mldebt_assets.promotions import Fact, champion_of
+from mldebt_assets.promotions import Fact, champion_of, deletions
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
@@ -97,6 +97,19 @@ def trace(
         "environment": model.metadata["environment_facts"],
         "promotion": promotion_of(decision),
         "sources": found["sources"],
+    }
+
+
+def deletion_of(facts: list[Fact], version: int) -> dict[str, Any] | None:
+    """Return who deleted a version, when and why; None while its model is there."""
+    deletion = deletions(facts).get(version)
+    if deletion is None:
+        return None
+    return {
+        "by": deletion.body["by"],
+        "reason": deletion.body["reason"],
+        "effective_at": deletion.effective_at.isoformat(),
+        "recorded_at": deletion.recorded_at.isoformat(),
     }
 
 

@@ -11,6 +11,7 @@ import yaml
 from mldebt_assets.answers.materialized import FACTS, said, without_digest
 from mldebt_assets.core.errors import UnknownVersionError
 from mldebt_assets.core.fingerprint import digest, sha256
+from mldebt_assets.promotions import deletions, way_back
 from mldebt_assets.registry import FACTS_FILE, LOADER, MODEL_FOLDER, WEIGHTS_FILE, served_facts
 
 if TYPE_CHECKING:
@@ -18,16 +19,62 @@ if TYPE_CHECKING:
 
     from mldebt_assets.answers.findings import Findings, Where
     from mldebt_assets.answers.standing import Artefact
-    from mldebt_assets.promotions import Champion
+    from mldebt_assets.promotions import Champion, Fact
     from mldebt_assets.registry import ModelVersion, Registry
 
 DECIDES = ("training_set", "code_digest", "configuration", "training_key")
+LOST = {
+    "model (version)": (
+        "`mldebt rollback {pipeline}` goes back to the version before, whose files are checked "
+        "first; or train v{version} again from the training set that `mldebt lineage {pipeline}` "
+        "names, and promote it by hand."
+    ),
+    "previous (version)": (
+        '`mldebt delete {pipeline} --version {version} --reason "gone from MLflow"` lets the '
+        "record say so, and `mldebt rollback` then leads to the version before it."
+    ),
+}
 BESIDE = ("code_commit", "code_dirty", "environment")
 
 
 def check_alias(findings: Findings, registry: Registry, pipeline: str, version: int | None) -> None:
     """Compare the alias ``champion`` with the record; None where there is to be none."""
     findings.compare("champion (alias)", "mlflow", version, registry.champion(pipeline))
+
+
+def check_versions(
+    findings: Findings, registry: Registry, pipeline: str, facts: list[Fact]
+) -> None:
+    """Compare which versions MLflow has with what the record says of the way back and deletions.
+
+    MLflow's own pages delete any version without asking: nobody is refused there.
+    """
+    versions = {one.version for one in registry.versions(pipeline)}
+    for champion in way_back(facts)[-2:-1]:
+        number = champion.version
+        found = number if number in versions else None
+        findings.compare("previous (version)", "mlflow", number, found)
+    for number in deletions(facts):
+        found = number if number in versions else None
+        findings.compare(f"deleted (version {number})", "mlflow", None, found)
+
+
+def lost(registry: Registry, pipeline: str, facts: list[Fact]) -> list[str]:
+    """Return what production stands on and MLflow no longer has, each as a message with its fix."""
+    versions = {one.version for one in registry.versions(pipeline)}
+    roles = zip(("model (version)", "previous (version)"), reversed(way_back(facts)), strict=False)
+    called = {"model (version)": "the champion", "previous (version)": "the version before it"}
+    return [
+        f"MLflow no longer has {pipeline} v{champion.version}, {called[what]}.\n"
+        f"Fix: {mend(what, pipeline, champion.version)}"
+        for what, champion in roles
+        if champion.version not in versions
+    ]
+
+
+def mend(what: str, pipeline: str, version: int | str) -> str:
+    """Return what to do where MLflow has lost a version on which production stands."""
+    return LOST[what].format(pipeline=pipeline, version=version)
 
 
 def check_registered(

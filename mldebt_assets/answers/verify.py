@@ -17,7 +17,7 @@ import dagster as dg
 
 from mldebt_assets.answers.findings import Findings
 from mldebt_assets.answers.materialized import Events, Materialized, facts_agree
-from mldebt_assets.answers.registered import check_alias, check_registered
+from mldebt_assets.answers.registered import check_alias, check_registered, check_versions
 from mldebt_assets.answers.standing import (
     named_by_manifest,
     named_by_promotion,
@@ -27,7 +27,7 @@ from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import PIPELINE_TAG, RETRAINING_TAG
 from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import digest
-from mldebt_assets.promotions import champion_of, open_intents
+from mldebt_assets.promotions import champion_of, open_deletions, open_intents
 from mldebt_assets.store import HASH_DIGITS_IN_PATHS, Snapshot
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def verify(
         with platform.registry.reachable():
             version = None if champion is None else champion.version
             check_alias(findings, platform.registry, pipeline.name, version)
+            check_versions(findings, platform.registry, pipeline.name, facts)
             if champion is None:
                 shown = Events(instance, pipeline).newest("champion")
                 found = None if shown is None else "a materialization"
@@ -120,6 +121,9 @@ def check_completeness(
     for intent in open_intents(facts):
         what = f"record (promotion of version {intent.body['version']})"
         findings.compare(what, "record", "done or undone", "begun and not finished")
+    for deletion in open_deletions(facts):
+        what = f"record (deletion of version {deletion.body['version']})"
+        findings.compare(what, "record", "done", "begun and not finished")
 
 
 def check_champion(

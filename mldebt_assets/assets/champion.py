@@ -22,7 +22,15 @@ from mldebt_assets.assets.promoting import (
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import ACT, ROLLBACK, Champion, Fact, judged_by_gate
+from mldebt_assets.promotions import (
+    ACT,
+    ROLLBACK,
+    Champion,
+    Fact,
+    champions_of,
+    deletions,
+    judged_by_gate,
+)
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, at_storage_id, snapshot_metadata
 from mldebt_assets.store import Snapshot
@@ -72,7 +80,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             return
         with alone(platform, pipeline, wait_seconds=LONGEST_PROMOTION_SECONDS):
             overtaken = no_longer_champion(record.champion(), decision) or left_by_a_person(
-                record.facts(), decision["version"]
+                record.facts(), decision["version"], decision["weights_sha256"]
             )
             if overtaken is not None:
                 record.append("refused", {**decision, "reason": overtaken}, effective_at=when)
@@ -144,24 +152,37 @@ def no_longer_champion(champion: Champion | None, decision: dict[str, Any]) -> s
     return f"it was judged beside {names[0]}, but by now {names[1]} is in production"
 
 
-def left_by_a_person(facts: list[Fact], version: int) -> str | None:
+def left_by_a_person(facts: list[Fact], version: int, weights_sha256: str) -> str | None:
     """Return why the gate may not promote these very weights again, or None where it may.
 
-    Equal data, code and configuration give the version that somebody went back from: what they
-    saw, the held-out rows do not show.
+    Equal data, code and configuration give the version that somebody went back from, or the
+    weights that somebody deleted: what they saw, the held-out rows do not show.
     """
-    told = [f for f in facts if f.kind == "intent" and f.body["version"] == version]
-    gone = [
-        fact
+    last = [
+        fact.sequence
         for fact in facts
-        if fact.body.get(ACT) == ROLLBACK and fact.body["previous_version"] == version
+        if fact.kind == "intent" and fact.body["weights_sha256"] == weights_sha256
     ]
-    if not gone or (told and told[-1].sequence > gone[-1].sequence):
+    weights = {one.version: one.weights_sha256 for one in champions_of(facts)}
+    gone = [
+        (fact, "went back from", fact.body["previous_version"])
+        for fact in facts
+        if fact.body.get(ACT) == ROLLBACK
+        and weights.get(fact.body["previous_version"]) == weights_sha256
+    ]
+    gone += [
+        (fact, "deleted", number)
+        for number, fact in deletions(facts).items()
+        if fact.body["weights_sha256"] == weights_sha256
+    ]
+    if not gone:
         return None
-    body = gone[-1].body
-    return (
-        f"{body['by']} went back from v{version} ({body['reason']}); only a person brings it back"
-    )
+    fact, did, number = max(gone, key=lambda one: one[0].sequence)
+    if last and last[-1] > fact.sequence:
+        return None
+    same = "" if number == version else f", which had the very weights of v{version}"
+    body = fact.body
+    return f"{body['by']} {did} v{number}{same} ({body['reason']}); only a person brings it back"
 
 
 def located(stored: Stored) -> dict[str, Any]:

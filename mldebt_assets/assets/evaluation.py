@@ -91,9 +91,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             }
             yield dg.Output(measured, metadata={**facts, **compared_with, **served})
 
-        yield from once(
-            context, pipeline, reading, make, incumbent=named(champion), forward=forward
-        )
+        also = {"version": model.metadata["version"], "incumbent": named(champion)}
+        yield from once(context, pipeline, reading, make, **also, forward=forward)
 
     return [evaluation]
 

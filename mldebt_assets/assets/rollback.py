@@ -30,7 +30,16 @@ from mldebt_assets.core.errors import (
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import ACT, ROLLBACK, Champion, Fact, champions_of, way_back
+from mldebt_assets.promotions import (
+    ACT,
+    ROLLBACK,
+    Champion,
+    Fact,
+    champions_of,
+    deletions,
+    told_of_deletion,
+    way_back,
+)
 from mldebt_assets.resources import Platform
 
 CHECK = "rollback_drill"
@@ -104,6 +113,8 @@ def choose(facts: list[Fact], pipeline: Pipeline, to: int | None) -> tuple[Champ
     if to == champion.version:
         said = f"{pipeline.name} v{to} is the champion already; nothing was changed."
         raise RefusedError.of(said, "leave --to out for the version before it.")
+    if to in deletions(facts):
+        raise RefusedError.of(*no_more(pipeline, facts, to))
     if to in champions:
         return champion, champions[to]
     decided = {fact.body["version"] for fact in facts if "version" in fact.body}
@@ -111,6 +122,15 @@ def choose(facts: list[Fact], pipeline: Pipeline, to: int | None) -> tuple[Champ
         raise UnknownVersionError.of(pipeline.name, to, decided)
     said = f"{pipeline.name} v{to} was never champion, so there is no way back to it."
     raise RefusedError.of(said, f"`mldebt promote {pipeline.name} --version {to}` if it is meant.")
+
+
+def no_more(pipeline: Pipeline, facts: list[Fact], version: int) -> tuple[str, str]:
+    """Return what is said of a version that somebody deleted, and how to have its like again."""
+    said = f"{pipeline.name} v{version} {told_of_deletion(deletions(facts)[version])}."
+    return said, (
+        f"train it again from the training set that `mldebt lineage {pipeline.name} "
+        f"--version {version}` names, or name another version."
+    )
 
 
 def require_whole(

@@ -10,7 +10,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import common, key
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion, Fact, champion_of, champions_of
+from mldebt_assets.promotions import Champion, Fact, champion_of, champions_of, deletions
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, newest
 
@@ -80,10 +80,14 @@ def instead_of(facts: list[Fact]) -> dict[str, dict[str, Any] | None]:
     """Return the versions that the champion is held against in money: None where there is none.
 
     ``replaced`` was champion before it, and ``first`` would still be, had nothing been retrained.
+    One that was deleted is held against nothing.
     """
-    champions = champions_of(facts)
-    replaced = champions[-2] if len(champions) > 1 else None
+    champions, deleted = champions_of(facts), deletions(facts)
+    named = {
+        "replaced": champions[-2] if len(champions) > 1 else None,
+        "first": champions[0] if champions else None,
+    }
     return {
-        "replaced": identity(replaced) if replaced else None,
-        "first": identity(champions[0]) if champions else None,
+        name: identity(one) if one is not None and one.version not in deleted else None
+        for name, one in named.items()
     }

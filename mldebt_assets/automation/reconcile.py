@@ -15,11 +15,12 @@ import dagster as dg
 import psutil
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES, IN_PROGRESS_RUN_STATUSES
 
+from mldebt_assets.assets.deleting import finish_deletions
 from mldebt_assets.assets.keys import PIPELINE_TAG
 from mldebt_assets.assets.promoting import alone, data_time, finish_open, promote
 from mldebt_assets.assets.rollback import body_of, choose, require_whole
-from mldebt_assets.core.errors import BusyError, RefusedError
-from mldebt_assets.promotions import open_intents, way_back
+from mldebt_assets.core.errors import BusyError, RefusedError, UnreachableError
+from mldebt_assets.promotions import open_deletions, open_intents, way_back
 from mldebt_assets.resources import PROCESS_TAG, process_identity
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def clear_up(
             finished = finish_promotions(instance, platform, pipeline)
             done += [f"Finished the promotion of {pipeline.name} v{v}." for v in finished]
             done += end_override(instance, platform, pipeline)
+            deleted = end_deletions(instance, platform, pipeline)
+            done += [f"Finished the deletion of {pipeline.name} v{v}." for v in deleted]
     return " ".join(done) or "No run is dead, and no promotion stopped half-way."
 
 
@@ -59,6 +62,7 @@ def reconciled(
     if busy is None:
         finish_promotions(instance, platform, pipeline)
         end_override(instance, platform, pipeline)
+        end_deletions(instance, platform, pipeline)
     return busy
 
 
@@ -175,3 +179,21 @@ def finish_promotions(
             return finish_open(instance, platform, pipeline)
     except BusyError:
         return []
+
+
+def end_deletions(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline
+) -> list[int]:
+    """Remove what a killed deletion left; return the versions that are gone now.
+
+    Where the remote does not answer it stays open, and `mldebt verify` tells.
+    """
+    left = {f.sequence: f for f in open_deletions(platform.record(pipeline.name).facts())}
+    if not left:
+        return []
+    try:
+        with alone(platform, pipeline):
+            done = finish_deletions(instance, platform, pipeline)
+    except (BusyError, UnreachableError):
+        return []
+    return [left[one.body["intent"]].body["version"] for one in done]

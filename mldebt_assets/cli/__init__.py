@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from mldebt_assets.cli import (
+    delete,
     diff,
     doctor,
     drift,
@@ -45,7 +46,13 @@ cli = typer.Typer(
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The main job": (main_job.replay,),
-    "Production": (promotion.rollback, promotion.promote, promotion.approve, promotion.reject),
+    "Production": (
+        promotion.rollback,
+        promotion.promote,
+        promotion.approve,
+        promotion.reject,
+        delete.delete,
+    ),
     "Questions": (
         status.status,
         lineage.lineage,

@@ -72,6 +72,8 @@ def versions(answer: dict[str, Any]) -> list[tuple[str, str]]:
     lines = []
     for side in (answer["before"], answer["after"]):
         state = "promoted" if side["promoted"] else "refused"
+        if side["deleted"] is not None:
+            state = f"{state}, deleted"
         lines += [
             (f"v{side['version']}", f"{state}, trained {side['trained_at'][:19]} UTC"),
             ("", side["weights_sha256"]),

@@ -92,6 +92,15 @@ class Promotion(TypedDict):
     previous_version: int | None
 
 
+class Deletion(TypedDict):
+    """Who deleted a version's model, when and why."""
+
+    by: str
+    reason: str
+    effective_at: str
+    recorded_at: str
+
+
 class Source(TypedDict):
     """Where a batch came from."""
 
@@ -125,7 +134,7 @@ class Lineage(TypedDict):
     """What made a version; before the first champion ``model`` is null and the rest is left out.
 
     ``environment`` has the facts on which the bits may depend, and their ``digest``;
-    ``prediction`` is there where one was asked for.
+    ``deleted`` is null while the model is there; ``prediction`` is there where one was asked for.
     """
 
     pipeline: str
@@ -136,6 +145,7 @@ class Lineage(TypedDict):
     environment: NotRequired[dict[str, str | int | list[str] | dict[str, str]]]
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
+    deleted: NotRequired[Deletion | None]
     prediction: NotRequired[Prediction]
 
 
@@ -146,6 +156,7 @@ class Compared(TypedDict):
     weights_sha256: str
     trained_at: str
     promoted: bool
+    deleted: Deletion | None
 
 
 class ChangedBatch(TypedDict):
@@ -336,6 +347,51 @@ Rollback = TypedDict(
 )
 
 
+class Decided(TypedDict):
+    """What a person decided on a candidate; ``gate`` is what the gate had said of it.
+
+    ``previous_version`` is the champion beside which it stands; ``expires`` is null where the
+    decision holds until the next.
+    """
+
+    pipeline: str
+    version: int
+    weights_sha256: str
+    promoted: bool
+    previous_version: int | None
+    reason: str
+    by: str
+    gate: str
+    expires: str | None
+    effective_at: str
+    recorded_at: str
+
+
+class Removed(TypedDict):
+    """Bytes that were removed from cache and remote: ``model`` or ``onnx``."""
+
+    what: str
+    sha256: str
+
+
+class Kept(Removed):
+    """Bytes that stay, because something that remains stands on them."""
+
+    because: str
+
+
+class Delete(TypedDict):
+    """A version whose model is gone: who deleted it and why, and what was removed and kept."""
+
+    pipeline: str
+    version: int
+    weights_sha256: str
+    by: str
+    reason: str
+    removed: list[Removed]
+    kept: list[Kept]
+
+
 class Doctor(TypedDict):
     """What was looked at on this machine."""
 
@@ -419,6 +475,10 @@ class Reproduce(TypedDict):
 DOCUMENTS: dict[str, Any] = {
     "replay": Replay,
     "rollback": Rollback,
+    "promote": Decided,
+    "approve": Decided,
+    "reject": Decided,
+    "delete": Delete,
     "status": Status,
     "lineage": Lineage,
     "diff": Diff,

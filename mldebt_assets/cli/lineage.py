@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group
@@ -12,6 +12,12 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import EXIT_NO, facts, opened, out, print_json, say, short, table
 from mldebt_assets.promotions import decider
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.resources import Platform
 
 STAGES = ("raw", "validated", "features")
 SCORED_FROM = (*STAGES, "scorer", "predictions")
@@ -86,21 +92,13 @@ def lineage(
         {"--version": version, "--as-of": as_of, "--prediction": prediction, "--row": row},
         {"--recorded": (recorded or None, "--as-of"), "--batch": (batch, "--prediction or --row")},
     )
-    from mldebt_assets.answers.lineage import decision_on, held_at, trace
-    from mldebt_assets.answers.prediction import ids_of_key, prediction_of
-
-    said: dict[str, Any] = {}
     with opened() as (platform, instance):
-        known = platform.record(declared.name).facts()
-        if as_of is not None:
-            known = held_at(known, as_of, recorded=recorded)
         if prediction is None and row is None:
-            decision = decision_on(known, declared.name, version)
+            answer = of_version(instance, platform, declared, version, as_of, recorded=recorded)
         else:
-            ids = {prediction} if prediction else ids_of_key(declared, row or "")
-            found, decision = prediction_of(instance, platform, declared, ids, batch)
-            said = {"prediction": found}
-        answer = None if decision is None else trace(instance, platform, declared, decision) | said
+            answer = of_row(
+                instance, platform, declared, prediction=prediction, row=row, batch=batch
+            )
     if as_json:
         print_json(answer or {"pipeline": declared.name, "model": None})
     elif answer is None:
@@ -111,6 +109,47 @@ def lineage(
         show(answer)
     if answer is None:
         raise typer.Exit(EXIT_NO)
+
+
+def of_version(
+    instance: "DagsterInstance",
+    platform: "Platform",
+    declared: "Pipeline",
+    version: int | None,
+    as_of: datetime | None,
+    *,
+    recorded: bool,
+) -> dict[str, Any] | None:
+    """Return the lineage of a version, of the champion, or of the champion at a moment."""
+    from mldebt_assets.answers.lineage import decision_on, deletion_of, held_at, trace
+
+    known = platform.record(declared.name).facts()
+    held = known if as_of is None else held_at(known, as_of, recorded=recorded)
+    decision = decision_on(held, declared.name, version)
+    if decision is None:
+        return None
+    deleted = deletion_of(known, decision.body["version"])
+    return trace(instance, platform, declared, decision) | {"deleted": deleted}
+
+
+def of_row(
+    instance: "DagsterInstance",
+    platform: "Platform",
+    declared: "Pipeline",
+    *,
+    prediction: str | None,
+    row: str | None,
+    batch: str | None,
+) -> dict[str, Any]:
+    """Return what scored a row, and the lineage of that version."""
+    from mldebt_assets.answers.lineage import deletion_of, trace
+    from mldebt_assets.answers.prediction import ids_of_key, prediction_of
+
+    ids = {prediction} if prediction else ids_of_key(declared, row or "")
+    found, decision = prediction_of(instance, platform, declared, ids, batch)
+    known = platform.record(declared.name).facts()
+    said = {"deleted": deletion_of(known, decision.body["version"]), "prediction": found}
+    return trace(instance, platform, declared, decision) | said
 
 
 def refuse_contradictions(
@@ -129,6 +168,8 @@ def show(answer: dict[str, Any]) -> None:
     """Print a lineage as a page: the version, why it is there, and every batch's hashes."""
     model, training, promotion = answer["model"], answer["training_set"], answer["promotion"]
     state = "[green]champion[/]" if promotion["promoted"] else "[red]refused[/]"
+    if answer["deleted"] is not None:
+        state = "[red]deleted[/]"
     if "prediction" in answer:
         out.print(predicted(answer["pipeline"], answer["prediction"]))
         out.print()
@@ -140,6 +181,7 @@ def show(answer: dict[str, Any]) -> None:
         ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
         *made_by(answer["code"], answer["environment"]),
         *decided(promotion),
+        *gone(answer["deleted"]),
         ("MLflow run", model["mlflow_run_id"]),
     ]
     out.print(facts([(heading, escape(value)) for heading, value in rows]))
@@ -189,4 +231,14 @@ def decided(promotion: dict[str, Any]) -> list[tuple[str, str]]:
         ("because", promotion["reason"]),
         ("asked for by", promotion["asked_because"]),
         ("replaced", f"v{replaced}" if replaced else "nothing"),
+    ]
+
+
+def gone(deleted: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the lines that say who deleted the version's model, if somebody did, and why."""
+    if deleted is None:
+        return []
+    return [
+        ("deleted", f"{deleted['recorded_at'][:19]} UTC by {deleted['by']}"),
+        ("because", deleted["reason"]),
     ]

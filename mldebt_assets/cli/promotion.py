@@ -1,7 +1,7 @@
 """``mldebt rollback``, ``promote``, ``approve``, ``reject``: a person changes production."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -9,6 +9,9 @@ from rich.markup import escape
 from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, PipelineName
 from mldebt_assets.cli.opening import opened, out, print_json
+
+if TYPE_CHECKING:
+    from mldebt_assets.promotions import Fact
 
 DRILL_REASON = "drill"
 
@@ -88,6 +91,7 @@ def promote(
             help="When the champion before comes back, in the data's time (UTC).", metavar="DATE"
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Promote a version that was judged, whatever the gate said of it.
 
@@ -114,10 +118,12 @@ def promote(
             now=datetime.now(UTC),
         )
     until = f" until {expires:%Y-%m-%d}, in the data's time" if expires else ""
-    tell(declared.name, f"[green]v{version}[/] is the champion{until}", promotion.body["by"])
+    tell(declared.name, promotion, f"[green]v{version}[/] is the champion{until}", as_json)
 
 
-def approve(pipeline: PipelineName, reason: Why, version: Candidate = None) -> None:
+def approve(
+    pipeline: PipelineName, reason: Why, version: Candidate = None, as_json: AsJson = False
+) -> None:
     """Promote a candidate that the gate let through and proposed, as `Gate(approval=True)` asks.
 
     Example: `mldebt approve flight_delays --reason "as agreed in the review"`
@@ -131,10 +137,12 @@ def approve(pipeline: PipelineName, reason: Why, version: Candidate = None) -> N
         fact = approval.approve(
             instance, platform, declared, version=version, reason=reason, by=by, now=now
         )
-    tell(declared.name, f"[green]v{fact.body['version']}[/] is the champion", by)
+    tell(declared.name, fact, f"[green]v{fact.body['version']}[/] is the champion", as_json)
 
 
-def reject(pipeline: PipelineName, reason: Why, version: Candidate = None) -> None:
+def reject(
+    pipeline: PipelineName, reason: Why, version: Candidate = None, as_json: AsJson = False
+) -> None:
     """Refuse a candidate that the gate let through and proposed; the champion stays.
 
     Example: `mldebt reject flight_delays --reason "not before the holidays"`
@@ -148,9 +156,28 @@ def reject(pipeline: PipelineName, reason: Why, version: Candidate = None) -> No
         fact = approval.reject(
             instance, platform, declared, version=version, reason=reason, by=by, now=now
         )
-    tell(declared.name, f"v{fact.body['version']} is rejected, the champion stays", by)
+    said = f"v{fact.body['version']} is rejected, the champion stays"
+    tell(declared.name, fact, said, as_json)
 
 
-def tell(name: str, what: str, by: str) -> None:
-    """Print what was done, and by whom."""
-    out.print(f"[bold]{name}[/]  {what}, by {escape(by)}")
+def tell(name: str, fact: "Fact", said: str, as_json: bool) -> None:
+    """Print what was decided, and by whom: as a sentence, or as one JSON document."""
+    body = fact.body
+    if not as_json:
+        out.print(f"[bold]{name}[/]  {said}, by {escape(body['by'])}")
+        return
+    print_json(
+        {
+            "pipeline": name,
+            "version": body["version"],
+            "weights_sha256": body["weights_sha256"],
+            "promoted": fact.kind == "intent",
+            "previous_version": body["previous_version"],
+            "reason": body["reason"],
+            "by": body["by"],
+            "gate": body["gate"],
+            "expires": body.get("expires"),
+            "effective_at": fact.effective_at.isoformat(),
+            "recorded_at": fact.recorded_at.isoformat(),
+        }
+    )

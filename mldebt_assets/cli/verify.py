@@ -44,6 +44,8 @@ def verify(pipeline: PipelineName, as_json: AsJson = False) -> None:
 
 def show(answer: dict[str, Any]) -> None:
     """Print the answer, how much was compared where, and every problem with what was found."""
+    from mldebt_assets.answers.registered import LOST, mend
+
     name, version, problems = answer["pipeline"], answer["version"], answer["problems"]
     if version is None and not problems:
         say(f"{name} has no champion yet, so there is nothing to verify.")
@@ -64,6 +66,8 @@ def show(answer: dict[str, Any]) -> None:
         say(f"{problem['what']}, in {PLACES[problem['where']]}")
         say(f"  expected  {inline(problem['expected'])}")
         say(f"  found     {inline(problem['found'])}")
+        if problem["found"] is None and problem["what"] in LOST:
+            say(f"  Fix: {mend(problem['what'], name, problem['expected'])}")
 
 
 def count(problems: list[dict[str, Any]]) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from mldebt_assets import cli, pipelines
+from mldebt_assets import cli, definitions, pipelines
 from mldebt_assets.cli.documents import DOCUMENTS
 from mldebt_assets.core import errors
 from mldebt_assets_tests.command_line import COLUMNS, installation, mldebt
 from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.test_promotion_by_hand import with_gate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SECTION = re.search(r"^## Commands\n(.*?)^## ", (ROOT / "README.md").read_text(), re.M | re.S)[1]
@@ -104,6 +105,32 @@ def documents(world):
     return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
 
 
+@pytest.fixture(scope="module")
+def changes(tmp_path_factory):
+    """What those who change production print, on an installation whose gate only proposes."""
+    asked = [
+        ["approve", "parcels", "--reason", "as agreed"],
+        ["replay", "parcels"],
+        ["reject", "parcels", "--reason", "not before the holidays"],
+        ["promote", "parcels", "--version", "2", "--reason", "now", "--expires", "2021-01-01"],
+        ["rollback", "parcels", "--reason", "too many false alarms"],
+        ["delete", "parcels", "--version", "2", "--reason", "trained on withdrawn rows"],
+        ["lineage", "parcels", "--version", "2"],
+        ["diff", "parcels", "1", "2"],
+    ]
+    with (
+        installation(tmp_path_factory.mktemp("changes")) as made,
+        pytest.MonkeyPatch.context() as p,
+    ):
+        changed = with_gate(made, approval=True)
+        p.setattr(pipelines, "PIPELINES", (changed.pipeline,))
+        p.setattr(definitions, "defs", changed.definitions)
+        made.land(*BATCHES[:3])
+        made.replay()
+        made.land(*BATCHES[3:])
+        return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_a_real_example(name):
     """People copy the example first and read the rest if it fails."""
@@ -134,10 +161,10 @@ def test_the_commands_that_answer_are_those_with_a_documented_document():
     assert set(DOCUMENTS) == ANSWERING
 
 
-def test_every_document_is_of_its_documented_type(documents):
+def test_every_document_is_of_its_documented_type(documents, changes):
     """Other programs read them without asking, before the first champion and after."""
-    assert {arguments[0] for arguments, _ in documents} == ANSWERING
-    for arguments, said in documents:
+    assert {arguments[0] for arguments, _ in [*documents, *changes]} == ANSWERING
+    for arguments, said in [*documents, *changes]:
         wanted = DOCUMENTS[arguments[0]]
         if arguments == ["status"]:
             wanted = list[wanted]
