@@ -29,6 +29,8 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 MLFLOW_PORT = 5000
 MLFLOW_UI = f"http://127.0.0.1:{MLFLOW_PORT}"
+DAGSTER_PORT = 3000
+DAGSTER_VARIABLE = "MLDEBT_DAGSTER_UI"
 STORAGE_VARIABLE = "MLDEBT_DAGSTER_STORAGE"
 
 TELEMETRY_OFF = {
@@ -101,6 +103,16 @@ class Home:
     def mlflow_ui(self) -> str:
         """Where MLflow's pages are: the tracking server, else what ``mldebt ui`` starts."""
         return self.mlflow_uri.rstrip("/") if self.mlflow_uri.startswith("http") else MLFLOW_UI
+
+    @property
+    def dagster_ui(self) -> str:
+        """Where Dagster's pages are: as ``MLDEBT_DAGSTER_UI`` says, else what ``mldebt ui`` opens.
+
+        Whatever is no web address is left out, since pages link to it.
+        """
+        named = os.environ.get(DAGSTER_VARIABLE, "").strip().rstrip("/")
+        web = named.startswith(("http://", "https://"))
+        return named if web else f"http://127.0.0.1:{DAGSTER_PORT}"
 
     @property
     def mlflow_artifacts(self) -> Path:

@@ -1,9 +1,9 @@
-"""The jobs of a pipeline: take in a batch, measure it again, train a candidate and judge it."""
+"""The jobs of a pipeline: take in a batch, train a candidate and judge it, prove the champion."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mldebt_assets.assets import reproduction, rollback
+from mldebt_assets.assets import four_questions, reproduction, rollback
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.pipeline import Pipeline
 
@@ -19,6 +19,8 @@ BATCH_ASSETS = (
 )
 LABELS_ASSETS = ("labels", "features", "predictions", "performance")
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion")
+# In this order: the last speaks of what the others have shown.
+EVIDENCE_CHECKS = (reproduction.CHECK, rollback.CHECK, four_questions.CHECK)
 
 
 def batch_job_name(pipeline: Pipeline) -> str:
@@ -41,17 +43,21 @@ def retraining_job_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_retraining"
 
 
-def drill_job_name(pipeline: Pipeline) -> str:
-    """Return the name of the job that rehearses the way back."""
-    return f"{pipeline.name}_rollback_drill"
+def evidence_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that proves what is said of the champion."""
+    return f"{pipeline.name}_evidence"
+
+
+def evidence_check(pipeline: Pipeline, name: str) -> dg.AssetCheckKey:
+    """Return the key of one of the checks on the champion that are evidence."""
+    return dg.AssetCheckKey(key(pipeline, "champion"), name)
 
 
 def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
     """Return the jobs. They run in one process: each step of its own would import everything."""
     tags = {PIPELINE_TAG: pipeline.name}
     late = [] if pipeline.labels is None else [labels_job(pipeline, tags)]
-    champion = key(pipeline, "champion")
-    drill = dg.AssetSelection.checks(dg.AssetCheckKey(champion, rollback.CHECK))
+    proofs = dg.AssetSelection.checks(*(evidence_check(pipeline, one) for one in EVIDENCE_CHECKS))
     return [
         *late,
         dg.define_asset_job(
@@ -71,17 +77,16 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             retraining_job_name(pipeline),
             selection=dg.AssetSelection.assets(*(key(pipeline, one) for one in TRAINING_ASSETS))
-            - drill
-            - dg.AssetSelection.checks(dg.AssetCheckKey(champion, reproduction.CHECK)),
+            - proofs,
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Train a candidate on what has arrived, and let the gate judge it.",
         ),
         dg.define_asset_job(
-            drill_job_name(pipeline),
-            selection=drill,
+            evidence_job_name(pipeline),
+            selection=proofs,
             executor_def=dg.in_process_executor,
-            description="Rehearse the way back to the version before; the champion stays.",
+            description="Train an exact copy, rehearse the way back, ask the four questions.",
         ),
     ]
 

@@ -1,6 +1,7 @@
 """What goes by the clock, off until somebody switches it on.
 
-Every night what is new is taken in; once a week a candidate is trained and the way back rehearsed.
+Every night what is new is taken in; once a week a candidate is trained, and what is
+said of the champion is proved anew.
 The hours are those of ``MLDEBT_TIMEZONE``, an IANA name such as Europe/Vienna; UTC without it.
 Where clocks are put forward over 02:00 the tick comes at 03:00, and where they are put back it
 comes once.
@@ -12,18 +13,25 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from mldebt_assets.assets import rollback
+from mldebt_assets.assets.questions import LEAST_TO_GO_BACK
 from mldebt_assets.automation.arrivals import all_arrivals
 from mldebt_assets.automation.weekly import weekly_training
 from mldebt_assets.core.errors import DeclarationError
-from mldebt_assets.jobs import batch_job_name, drill_job_name, retraining_job_name
+from mldebt_assets.jobs import (
+    EVIDENCE_CHECKS,
+    batch_job_name,
+    evidence_check,
+    evidence_job_name,
+    retraining_job_name,
+)
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import way_back
 from mldebt_assets.sensors import platform
 
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 3 * * 0"
-DRILL = "0 5 * * 0"
-LEAST_TO_GO_BACK = 2
+EVIDENCE = "0 5 * * 0"
 TIMEZONE_VARIABLE = "MLDEBT_TIMEZONE"
 
 
@@ -37,9 +45,9 @@ def weekly_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_weekly_retraining"
 
 
-def drill_name(pipeline: Pipeline) -> str:
-    """Return the name of the schedule that rehearses the way back once a week."""
-    return f"{pipeline.name}_weekly_rollback_drill"
+def evidence_name(pipeline: Pipeline) -> str:
+    """Return the name of the schedule that proves once a week what is said of the champion."""
+    return f"{pipeline.name}_weekly_evidence"
 
 
 def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
@@ -74,20 +82,22 @@ def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
         )
 
     @dg.schedule(
-        name=drill_name(pipeline),
-        job_name=drill_job_name(pipeline),
-        cron_schedule=DRILL,
+        name=evidence_name(pipeline),
+        job_name=evidence_job_name(pipeline),
+        cron_schedule=EVIDENCE,
         execution_timezone=timezone(pipeline),
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Rehearse the way back to the version before; the champion stays as it is.",
+        description="Rehearse the way back, then ask the four questions; the champion stays.",
     )
-    def drill(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        facts = platform().record(pipeline.name).facts()
-        if len(way_back(facts)) < LEAST_TO_GO_BACK:
-            return dg.SkipReason("The drill waits: no version has been replaced yet.")
-        return dg.RunRequest()
+    def evidence(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        ways = len(way_back(platform().record(pipeline.name).facts()))
+        if not ways:
+            return dg.SkipReason("There is no champion yet, so nothing is to be proved.")
+        early = () if ways >= LEAST_TO_GO_BACK else (rollback.CHECK,)
+        due = [one for one in EVIDENCE_CHECKS if one not in early]
+        return dg.RunRequest(asset_check_keys=[evidence_check(pipeline, one) for one in due])
 
-    return [nightly, weekly, drill]
+    return [nightly, weekly, evidence]
 
 
 def timezone(pipeline: Pipeline) -> str:

@@ -601,7 +601,8 @@ def test_status_answers_what_is_known_and_says_what_is_not(world, told):
     }
     change = answer["questions"]["input_change"]
     assert "weight_kg" in change["answer"]
-    assert change["evidence"]["sha256"] == stored(world, "drift_report").snapshot.sha256
+    (report,) = change["evidence"]["reports"]
+    assert report["sha256"] == stored(world, "drift_report").snapshot.sha256
     assert 0 <= change["age_seconds"] < 600
     assert answer["questions"]["rollback"]["answer"] == "not yet known"
 

@@ -5,6 +5,7 @@ from mldebt_assets.assets import (
     drift_report,
     evaluation,
     features,
+    four_questions,
     labels,
     model,
     performance,
@@ -17,5 +18,5 @@ from mldebt_assets.assets import (
 )
 
 BATCH_STAGES = (raw, validated, labels, features, scorer, predictions, performance, drift_report)
-TRAINING_STAGES = (training_set, model, evaluation, champion, rollback)
+TRAINING_STAGES = (training_set, model, evaluation, champion, rollback, four_questions)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

@@ -253,11 +253,19 @@ class Champion(TypedDict):
 
 
 class Question(TypedDict):
-    """An answer and what proves it; ``evidence`` and its age are null where nothing does."""
+    """An answer, what proves it, and where Dagster shows that; null where nothing does.
+
+    ``standing`` is ``ok``, ``warning`` (the evidence is bad, old, or about another version) or
+    ``unknown``; ``due`` says whether something could have answered by now.
+    """
 
     question: str
     answer: str
+    standing: str
+    due: bool
     evidence: dict[str, Any] | None
+    link: str | None
+    shown_at: str | None
     age_seconds: float | None
 
 

@@ -10,6 +10,8 @@ from mldebt_assets.cli.arguments import AsJson, OptionalPipelineName
 from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short
 
 LONGEST_ANSWER = 90
+COLOURS = {"ok": "green", "warning": "yellow", "unknown": "dim"}
+MARKS = {"ok": "✓", "warning": "!", "unknown": "?"}
 AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -44,17 +46,17 @@ def show(answer: dict[str, Any]) -> None:
             f"[bold]{name}[/]  champion: [green]v{champion['version']}[/] since "
             f"{champion['effective_at'][:10]}, weights {short(champion['weights_sha256'])}"
         )
-    rows = []
-    for question in answer["questions"].values():
-        known = escape(cut(question["answer"]))
-        if question["evidence"] is None:
-            known = f"[dim]{known}[/]"
-        else:
-            known += f" [dim]({age(question['age_seconds'])})[/]"
-        rows.append((question["question"], known))
-    out.print(facts(rows))
+    out.print(facts([row(question) for question in answer["questions"].values()]))
     if any(cut(question["answer"]).endswith("…") for question in answer["questions"].values()):
         out.print(f"[dim]In full: mldebt status {name} --json; mldebt drift {name} --last 1[/]")
+
+
+def row(question: dict[str, Any]) -> tuple[str, str]:
+    """Return a question, and its answer with its mark and the age of what proves it."""
+    standing, known = question["standing"], escape(cut(question["answer"]))
+    if question["age_seconds"] is not None:
+        known += f" [dim]({age(question['age_seconds'])})[/]"
+    return question["question"], f"[{COLOURS[standing]}]{MARKS[standing]}[/] {known}"
 
 
 def cut(text: str) -> str:

@@ -15,9 +15,8 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import OptionalPipelineName
 from mldebt_assets.cli.opening import EXIT_NO_ANSWER, out, progress, say
 from mldebt_assets.cli.supervisor import HOST, Server, Supervisor
-from mldebt_assets.home import MLFLOW_PORT, Home, project_root
+from mldebt_assets.home import DAGSTER_PORT, MLFLOW_PORT, Home, project_root
 
-FIRST_PORT = 3000
 PORTS_TRIED = 100
 MODULE = "mldebt_assets.definitions"
 LOCATION = "mldebt"
@@ -35,7 +34,7 @@ OpenPage = Annotated[bool, typer.Option("--open/--no-open", help="Open the page 
 
 def ui(
     pipeline: OptionalPipelineName = None,
-    port: Port = FIRST_PORT,
+    port: Port = DAGSTER_PORT,
     mlflow: WithMLflow = True,
     mlflow_port: MLflowPort = MLFLOW_PORT,
     open_page: OpenPage = True,

@@ -1,0 +1,177 @@
+"""The four questions that a model's owner must be able to answer, each with what proves it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import dagster as dg
+
+from mldebt_assets.assets import reproduction, rollback
+from mldebt_assets.assets.evidence import newest_evidence
+from mldebt_assets.assets.input_change import change_over_the_month, sentence
+from mldebt_assets.assets.keys import key
+from mldebt_assets.core.errors import SnapshotError, UnreachableError
+from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import Champion, Fact, champions_of, way_back
+from mldebt_assets.resources import Platform
+
+QUESTIONS = {
+    "reproducible": "Can I train an exact copy now?",
+    "input_change": "How much have the inputs changed?",
+    "rollback": "How fast can I go back?",
+    "personal_data": "Is there personal data in it?",
+}
+NOT_YET_KNOWN = "not yet known"
+NOT_SCANNED = "not scanned"
+
+# The words of Nagios's plugins, and of most monitoring since.
+OK, WARNING, UNKNOWN = "ok", "warning", "unknown"
+MARKS = {OK: "✓", WARNING: "!", UNKNOWN: "?"}
+
+# Evidence may be twice as old as its period: a week of the schedule, a month of the data.
+DAY = 86_400
+OLD_DAYS = {"reproducible": 14, "input_change": 62, "rollback": 14}
+
+LEAST_TO_GO_BACK = 2
+BY = "by"
+FIX = "\nFix: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What is known: in words, whether all is well, what proves it and since when.
+
+    ``due`` says whether something could have answered by now: nobody can go back before a version
+    was replaced. ``page`` is where Dagster shows the evidence.
+    """
+
+    said: str = NOT_YET_KNOWN
+    standing: str = UNKNOWN
+    due: bool = False
+    evidence: Mapping[str, Any] | None = None
+    timestamp: float | None = None
+    page: str | None = None
+
+
+def answers_of(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, now: datetime
+) -> dict[str, dict[str, Any]]:
+    """Return each question's answer, its standing, and its evidence with link and age.
+
+    The standing is ``ok``; ``warning`` where the evidence is bad, old, or about another version
+    than the champion; ``unknown`` where there is none. ``age_seconds`` is on the wall clock; it,
+    ``shown_at``, ``link`` and ``evidence`` are None where nothing answers yet.
+    """
+    facts = platform.record(pipeline.name).facts()
+    answers = {
+        "reproducible": reproducible(instance, pipeline, facts),
+        "input_change": input_change(instance, platform, pipeline, facts),
+        "rollback": rehearsed(instance, pipeline, facts),
+        "personal_data": Answer(said=NOT_SCANNED),
+    }
+    return {
+        name: as_document(name, answer, platform.home.dagster_ui, now)
+        for name, answer in answers.items()
+    }
+
+
+def as_document(name: str, answer: Answer, address: str, now: datetime) -> dict[str, Any]:
+    """Return an answer as plain values; one whose evidence has become too old is a warning."""
+    age = None if answer.timestamp is None else round(now.timestamp() - answer.timestamp, 1)
+    said, standing, oldest = answer.said, answer.standing, OLD_DAYS.get(name)
+    if age is not None and oldest is not None and age > oldest * DAY:
+        said += f"; shown {age / DAY:.0f} days ago, more than {oldest}"
+        standing = WARNING
+    at = None if answer.timestamp is None else datetime.fromtimestamp(answer.timestamp, UTC)
+    return {
+        "question": QUESTIONS[name],
+        "answer": said,
+        "standing": standing,
+        "due": answer.due,
+        "evidence": None if answer.evidence is None else dict(answer.evidence),
+        "link": None if answer.page is None else address + answer.page,
+        "shown_at": at and at.isoformat(timespec="seconds"),
+        "age_seconds": age,
+    }
+
+
+def of_check(shown: dict[str, Any], champion: Champion, version: int | None) -> Answer:
+    """Return what a check on the champion showed about ``version``; None: it does not say which.
+
+    It says so where another version has become champion since: that one was not shown.
+    """
+    overtaken = version not in {None, champion.version}
+    well = bool(shown["passed"]) and not overtaken
+    evidence = {name: value for name, value in shown.items() if name not in {"said", "timestamp"}}
+    return Answer(
+        said=shown["said"] + (f"; v{champion.version} came since" if overtaken else ""),
+        standing=OK if well else WARNING,
+        due=True,
+        evidence=evidence,
+        timestamp=shown["timestamp"],
+        page=f"{page_of(shown['asset'])}?view=checks&checkDetail={quote(shown['check'], safe='')}",
+    )
+
+
+def page_of(asset: str) -> str:
+    """Return the path of an asset's page in Dagster's web UI."""
+    return f"/assets/{quote(asset)}"
+
+
+def reproducible(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact]) -> Answer:
+    """Return what training the champion once more has shown."""
+    champions = champions_of(facts)
+    if not champions:
+        return Answer()
+    shown = newest_evidence(instance, pipeline, reproduction.CHECK, (*reproduction.KEPT, BY))
+    return of_check(shown, champions[-1], shown.get("version")) if shown else Answer(due=True)
+
+
+def rehearsed(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact]) -> Answer:
+    """Return what the newest drill, or the newest rollback, showed."""
+    champions = champions_of(facts)
+    if not champions:
+        return Answer()
+    shown = newest_evidence(instance, pipeline, rollback.CHECK, rollback.KEPT)
+    if shown is None:
+        return Answer(due=len(way_back(facts)) >= LEAST_TO_GO_BACK)
+    return of_check(
+        shown, champions[-1], shown["to"] if shown.get("drill") is False else shown.get("from")
+    )
+
+
+def input_change(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, facts: list[Fact]
+) -> Answer:
+    """Return what the drift reports of the data's last month say.
+
+    It is a warning where a batch drifted that the champion has not learned from, or where the
+    month has gaps: a batch without a report, or with too few rows to tell.
+    """
+    champions = champions_of(facts)
+    if not champions:
+        return Answer()
+    asset = key(pipeline, "drift_report").to_user_string()
+    try:
+        change = change_over_the_month(instance, platform, pipeline, champions)
+    except (SnapshotError, UnreachableError) as problem:
+        said = f"the reports cannot be read: {str(problem).partition(FIX)[0]}"
+        return Answer(said=said, standing=WARNING, due=True, page=page_of(asset))
+    if change is None:
+        return Answer()
+    if not change.reports:
+        missing = ", ".join(change.without_report)
+        return Answer(
+            said=f"no report on {missing}" if missing else NOT_YET_KNOWN, due=bool(missing)
+        )
+    newest = change.reports[-1]
+    return Answer(
+        said=sentence(change, champions[-1].version),
+        standing=WARNING if change.unlearned or change.gaps else OK,
+        due=True,
+        evidence={"asset": asset, **change.facts},
+        timestamp=newest.stored.timestamp,
+        page=f"{page_of(asset)}?view=partitions&partition={quote(newest.batch, safe='')}",
+    )
