@@ -131,18 +131,18 @@ def production(home: Home, pipeline: Pipeline) -> Verdict:
     from mldebt_assets.promotions import way_back
     from mldebt_assets.resources import Platform
 
-    platform = Platform(home)
+    platform, name = Platform(home), f"champion of {pipeline.name}"
     try:
         facts = platform.record(pipeline.name).facts()
         stack = way_back(facts)
         if not stack:
-            return _finding(pipeline.name, None, "no champion yet")
+            return _finding(name, None, "no champion yet")
         from mldebt_assets.answers.registered import lost
 
         with platform.registry.reachable():
             problem = " ".join(lost(platform.registry, pipeline.name, facts))
     except MLDebtError as error:
-        return _finding(pipeline.name, str(error).replace("\n", " "), "")
+        return _finding(name, str(error).replace("\n", " "), "")
     told = [f"v{champion.version}" for champion in reversed(stack[-2:])]
     fine = f"MLflow has {' and, before it, '.join(told)}"
-    return _finding(pipeline.name, problem.replace("\n", " ") or None, fine)
+    return _finding(name, problem.replace("\n", " ") or None, fine)
