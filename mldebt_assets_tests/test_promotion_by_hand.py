@@ -9,6 +9,7 @@ import pytest
 from mldebt_assets import pipelines
 from mldebt_assets.answers.lineage import decision_on
 from mldebt_assets.approval import approve, promote_by_hand, reject
+from mldebt_assets.assets.champion import time_of
 from mldebt_assets.assets.keys import key
 from mldebt_assets.automation.decisions import history_at
 from mldebt_assets.automation.reconcile import clear_up, finish_promotions
@@ -144,6 +145,41 @@ def test_a_rejection_is_final_and_nothing_is_promoted(proposed):
         with pytest.raises(RefusedError, match=r"waiting: none does\.\nFix: "):
             approve(*of(proposed), version=version, **ADA)
     assert proposed.replay().settled == ()
+
+
+def test_while_a_first_candidate_waits_no_other_is_trained_before_the_cool_down_has_passed(
+    proposed,
+):
+    """A person on holiday must not come back to a pile of candidates, one a batch."""
+    declared = proposed.pipeline
+    patient = dataclasses.replace(declared.retraining, cool_down_days=45)
+    proposed.pipeline = dataclasses.replace(declared, retraining=patient)
+    proposed.definitions = define([proposed.pipeline])
+    proposed.land(BATCHES[3])
+    chapter = proposed.replay().chapters[-1]
+    assert not chapter.retrained
+    assert chapter.reason == (
+        "There is no champion yet, and 4 batches are there, but v1 awaits a person's approval "
+        "since 2020-04-01, and another is trained when the data reach 45 days further: "
+        "`mldebt approve` or `mldebt reject` decides on it."
+    )
+    proposed.land(BATCHES[4])
+    assert proposed.replay().chapters[-1].retrained, "by now newer data have more to say"
+    assert [p.body["version"] for p in open_proposals(record_of(proposed).facts())] == [1, 2]
+
+
+def test_a_candidate_that_was_rejected_waits_no_more(proposed):
+    """The next one is due at once."""
+    reject(*of(proposed), version=1, **ADA)
+    history = history_at(record_of(proposed).facts(), JULY)
+    assert (history.waiting, history.waiting_since) == (None, None)
+
+
+def test_no_decision_holds_from_before_a_proposal(proposed):
+    """A training on older data would else have been champion before what was proposed earlier."""
+    (proposal,) = open_proposals(record_of(proposed).facts())
+    earlier = {"effective_at": "2020-02-01T00:00:00+00:00"}
+    assert time_of(record_of(proposed).facts(), earlier) == proposal.effective_at
 
 
 def test_a_candidate_judged_beside_another_champion_cannot_be_approved(proposed):

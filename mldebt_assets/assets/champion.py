@@ -26,6 +26,7 @@ from mldebt_assets.promotions import (
     ACT,
     ROLLBACK,
     Champion,
+    JUDGED,
     Fact,
     champions_of,
     deletions,
@@ -123,9 +124,10 @@ def decide(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Readi
 def time_of(facts: list[Fact], decision: dict[str, Any]) -> datetime:
     """Return the data's time of a decision: never before that of what was decided earlier.
 
-    A training on an earlier training set would else have been in force back then.
+    A training on an earlier training set would else have been in force back then. What was only
+    proposed was decided too: its approval holds from no earlier.
     """
-    decided = [fact.effective_at for fact in facts if fact.kind in {"intent", "refused"}]
+    decided = [fact.effective_at for fact in facts if fact.kind in JUDGED]
     return max([*decided, datetime.fromisoformat(decision["effective_at"])])
 
 

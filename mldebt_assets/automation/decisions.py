@@ -21,7 +21,7 @@ from mldebt_assets.automation.pending import decisions, last_decided, pending_re
 from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.retraining import Decision, Facts, History, Signal, decide
-from mldebt_assets.promotions import champion_of, judged_by_gate
+from mldebt_assets.promotions import champion_of, judged_by_gate, open_proposals
 from mldebt_assets.snapshots import as_stored, newest
 
 if TYPE_CHECKING:
@@ -179,12 +179,14 @@ def signal(event: Stored | None, alarm: str) -> Signal | None:
 def history_at(facts: Sequence[Fact], when: datetime) -> History:
     """Return what was trained up to the data's time ``when``, and who is champion now."""
     trained = [fact.effective_at for fact in judged_by_gate(facts)]
-    champion = champion_of(list(facts))
+    champion, waiting = champion_of(list(facts)), open_proposals(facts)
     return History(
         champion=champion.version if champion else None,
         effective_at=when,
         trained_until=max(trained, default=None),
         trained_this_week=sum(at > when - WEEK for at in trained),
+        waiting=waiting[-1].body["version"] if waiting else None,
+        waiting_since=waiting[-1].effective_at if waiting else None,
     )
 
 

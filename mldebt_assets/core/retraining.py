@@ -31,12 +31,16 @@ class History:
 
     ``trained_until`` is the ``effective_at`` of the last training that the gate has judged, None
     before the first; ``trained_this_week`` counts those of the seven days before, and any later.
+    ``waiting`` is the newest candidate that awaits a person's approval, since the data's time
+    ``waiting_since``.
     """
 
     champion: int | None
     effective_at: datetime
     trained_until: datetime | None
     trained_this_week: int = 0
+    waiting: int | None = None
+    waiting_since: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +116,8 @@ def decide_weekly(
     forbidden = _too_early(batches, policy) if history.champion is None else None
     if forbidden is None and training is not None:
         forbidden = f"{asked} is not needed: run {training} is training already."
+    if forbidden is None:
+        forbidden = _candidate_waits(history, policy)
     if forbidden is None and not fresh:
         forbidden = f"{asked} finds nothing new: {_ago(history)}, on these very {batches} batches."
     if forbidden is None and _budget_is_spent(history, policy):
@@ -129,6 +135,9 @@ def _forbidden(facts: Facts, policy: Retraining) -> str | None:
             return early
     if not cause:
         return _no_cause(facts)
+    waits = _candidate_waits(facts.history, policy)
+    if waits is not None:
+        return f"{cause}, but {waits}"
     days = _days_since_training(facts.history)
     if not first and days is not None and days < policy.cool_down_days:
         past = (
@@ -143,6 +152,21 @@ def _forbidden(facts: Facts, policy: Retraining) -> str | None:
     if _budget_is_spent(facts.history, policy):
         return f"{cause}, but {_budget(facts.history, policy)}."
     return None
+
+
+def _candidate_waits(history: History, policy: Retraining) -> str | None:
+    """Return why no other candidate is trained beside one that awaits approval.
+
+    It is too old to wait for once the cool-down has passed: a candidate of newer data is due then.
+    """
+    days = _days_since_training(history)
+    if history.waiting_since is None or days is None or days >= policy.cool_down_days:
+        return None
+    return (
+        f"v{history.waiting} awaits a person's approval since {history.waiting_since:%Y-%m-%d}, "
+        f"and another is trained when the data reach {policy.cool_down_days:g} days further: "
+        "`mldebt approve` or `mldebt reject` decides on it."
+    )
 
 
 def _too_early(batches: int, policy: Retraining) -> str | None:

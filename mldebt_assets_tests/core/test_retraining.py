@@ -213,3 +213,27 @@ def test_the_weekly_training_is_not_started_beside_another():
 @pytest.mark.parametrize(("batches", "asked"), [(2, False), (3, True)])
 def test_the_weekly_training_waits_for_the_first_batches_too(batches, asked):
     assert weekly(history=NONE, batches=batches, fresh=batches).asked == asked
+
+
+def waiting(days):
+    since = JUNE - timedelta(days=days)
+    return trained(trained_until=since, waiting=4, waiting_since=since)
+
+
+def test_the_weekly_training_waits_for_the_person_who_decides():
+    """Else each week would put another candidate before them."""
+    decision = weekly(history=waiting(days=7))
+    assert not decision.asked
+    assert decision.reason == (
+        "v4 awaits a person's approval since 2013-05-25, and another is trained when the data "
+        "reach 20 days further: `mldebt approve` or `mldebt reject` decides on it."
+    )
+    assert weekly(history=waiting(days=20)).asked, "one that old is overtaken by newer data"
+
+
+def test_drift_does_not_train_beside_a_candidate_that_awaits_approval():
+    """The decision says what a person has to do, and not only that time must pass."""
+    decision = decide(replace(DRIFTED, history=waiting(days=7)), POLICY)
+    assert not decision.asked
+    assert "but v4 awaits a person's approval since" in decision.reason
+    assert decide(replace(DRIFTED, history=waiting(days=20)), POLICY).asked
