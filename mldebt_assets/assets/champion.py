@@ -24,9 +24,9 @@ from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import (
     ACT,
+    JUDGED,
     ROLLBACK,
     Champion,
-    JUDGED,
     Fact,
     champions_of,
     deletions,
