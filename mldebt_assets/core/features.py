@@ -58,9 +58,9 @@ def feature_table(
         )
     books: dict[str, Any] = {
         ROW_ID: row_ids(validated, row_key),
-        GROUP: validated[group].astype(str),
+        GROUP: as_text(validated[group]),
         LABEL: label(validated),
-        **{SLICE + name: assign(validated).astype(str) for name, assign in slices.items()},
+        **{SLICE + name: as_text(assign(validated)) for name, assign in slices.items()},
     }
     return inputs.assign(**books).reset_index(drop=True)
 
@@ -94,10 +94,25 @@ def row_ids(rows: pd.DataFrame, row_key: tuple[str, ...]) -> list[str]:
     Equal keys have equal ids in every batch and version; 64 bits make two of a billion rows meet
     with a probability of 3 %, two of a million with one in 30 million.
     """
-    keys = zip(*(rows[name].astype(str) for name in row_key), strict=True)
+    keys = zip(*(as_text(rows[name]) for name in row_key), strict=True)
     return [
         hashlib.blake2b("\x1f".join(values).encode(), digest_size=8).hexdigest() for values in keys
     ]
+
+
+def as_text(values: pd.Series[Any]) -> pd.Series[str]:
+    """Return each value as text that depends on that value alone.
+
+    pandas leaves the time out where every timestamp of a column is a midnight, and writes as many
+    decimals of a second as the finest of them needs.
+
+    >>> import pandas as pd
+    >>> as_text(pd.Series(pd.to_datetime(["2013-05-01"]))).tolist()
+    ['2013-05-01 00:00:00']
+    """
+    if values.dtype.kind == "M":
+        return values.map(str).astype(str)
+    return values.astype(str)
 
 
 def inputs_of(table: pd.DataFrame) -> pd.DataFrame:
