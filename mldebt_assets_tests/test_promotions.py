@@ -7,15 +7,16 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mldebt_assets.answers.lineage import held_at
 from mldebt_assets.core import errors
 from mldebt_assets.core.errors import RecordError
-from mldebt_assets.promotions import PromotionRecord, champion_of, open_intents
+from mldebt_assets.promotions import PromotionRecord, champion_of, open_intents, way_back
 
 WHEN = datetime(2013, 4, 1, tzinfo=UTC)
 
@@ -229,7 +230,7 @@ def test_the_champion_is_the_newest_promotion_whichever_was_finished_last(record
 
 APPEND_TWENTY = """
 import json, sys, time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from mldebt_assets.promotions import PromotionRecord
 
@@ -314,3 +315,21 @@ def test_an_error_survives_the_way_between_processes(kind):
     assert type(again) is kind
     assert str(again) == str(error)
     assert "\nFix: " in str(error)
+
+
+@given(hours=st.lists(st.integers(-48, 48), min_size=2, max_size=8))
+def test_a_clock_that_goes_backwards_changes_nothing_about_who_is_champion(blank, hours):
+    """Order comes from the sequence: no clock, however wrong, brings an old champion back."""
+    record, now = blank(), datetime(2026, 3, 1, tzinfo=UTC)
+    for version, hour in enumerate(hours, start=1):
+        clock = {"effective_at": WHEN, "recorded_at": now + timedelta(hours=hour)}
+        intent = record.append("intent", promotion(version), **clock)
+        record.append("done", {"intent": intent.sequence}, **clock)
+        assert record.champion().version == version
+    facts = record.facts()
+    assert [fact.sequence for fact in facts] == list(range(1, len(facts) + 1))
+    assert [one.version for one in way_back(facts)] == list(range(1, len(hours) + 1))
+    for at in hours:
+        then = champion_of(held_at(facts, now + timedelta(hours=at), recorded=True))
+        written = [v for v, hour in enumerate(hours, start=1) if hour <= at]
+        assert then.version == max(written), "the last by sequence of what is dated up to then"
