@@ -1,13 +1,18 @@
 """``mldebt status``: the champion and the four questions."""
 
+import os
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+import typer
 from rich.markup import escape
 
 from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, OptionalPipelineName
 from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short
+from mldebt_assets.core.errors import CallError
 
 LONGEST_ANSWER = 90
 COLOURS = {"ok": "green", "warning": "yellow", "unknown": "dim"}
@@ -15,7 +20,15 @@ MARKS = {"ok": "✓", "warning": "!", "unknown": "?"}
 AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
-def status(pipeline: OptionalPipelineName = None, as_json: AsJson = False) -> None:
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", help="Write one page that stands alone, too.", metavar="FILE"),
+]
+
+
+def status(
+    pipeline: OptionalPipelineName = None, html: HtmlFile = None, as_json: AsJson = False
+) -> None:
     """Show the champion and the four questions that its owner must be able to answer.
 
     Example: `mldebt status flight_delays`
@@ -23,8 +36,11 @@ def status(pipeline: OptionalPipelineName = None, as_json: AsJson = False) -> No
     declared = pipelines.PIPELINES if pipeline is None else (pipelines.find(pipeline),)
     from mldebt_assets.answers.status import status_of
 
+    now = datetime.now(UTC)
     with opened() as (platform, instance):
-        answers = [status_of(instance, platform, each, datetime.now(UTC)) for each in declared]
+        answers = [status_of(instance, platform, each, now) for each in declared]
+    if html is not None:
+        write_page(html, answers, now)
     if as_json:
         print_json(answers if pipeline is None else answers[0])
         return
@@ -34,6 +50,34 @@ def status(pipeline: OptionalPipelineName = None, as_json: AsJson = False) -> No
         if number:
             out.print()
         show(answer)
+    if html is not None:
+        say(f"The page: {html}")
+
+
+def write_page(file: Path, answers: list[dict[str, Any]], now: datetime) -> None:
+    """Write the page, whole or not at all.
+
+    Raises: CallError if it cannot be written there.
+    """
+    from mldebt_assets.cli.status_page import page
+
+    ages = {
+        f"{answer['pipeline']}/{name}": age(question["age_seconds"])
+        for answer in answers
+        for name, question in answer["questions"].items()
+        if question["age_seconds"] is not None
+    }
+    written = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        written.write_text(page(answers, now, ages), encoding="utf-8")
+        written.replace(file)
+    except OSError as problem:
+        with suppress(OSError):
+            written.unlink()
+        raise CallError(
+            f"The page cannot be written to {file}: {problem.strerror}.\n"
+            "Fix: name a file in a folder that is there and can be written."
+        ) from problem
 
 
 def show(answer: dict[str, Any]) -> None:
