@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from mldebt_assets import assets, jobs, schedules, sensors
+from mldebt_assets.papers import stage as papers
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.pipelines import PIPELINES
 from mldebt_assets.reproduction import evidence
@@ -21,7 +22,7 @@ def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
             assets=[
                 asset
                 for p in pipelines
-                for stage in (*assets.STAGES, evidence)
+                for stage in (*assets.STAGES, papers, evidence)
                 for asset in stage.build(p)
             ],
             jobs=[job for p in pipelines for job in jobs.build(p)],

@@ -18,7 +18,7 @@ BATCH_ASSETS = (
     "drift_report",
 )
 LABELS_ASSETS = ("labels", "features", "predictions", "performance")
-TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion")
+TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
 # In this order: the last speaks of what the others have shown.
 EVIDENCE_CHECKS = (reproduction.CHECK, rollback.CHECK, four_questions.CHECK)
 

@@ -32,7 +32,7 @@ LAYERS = (
     },
     {"assets"},
     {"jobs"},
-    {"automation", "answers", "approval", "by_hand", "deletion", "publishing"},
+    {"automation", "answers", "approval", "by_hand", "deletion", "papers", "publishing"},
     {"reproduction"},
     {"schedules", "sensors"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},

@@ -11,6 +11,7 @@ from playwright.sync_api import expect
 
 from mldebt_assets.answers.lineage import decision_on, trace
 from mldebt_assets.assets import STAGES
+from mldebt_assets.papers import stage as papers
 from mldebt_assets.sensors import arrivals_name
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.browser import CHROMIUM, HEIGHT, NO_CHROMIUM, WIDTH, chromium, new_tab
@@ -80,7 +81,7 @@ def test_the_lineage_graph_shows_every_stage_whole_and_apart(world, tab):
     places = tab.open_lineage("parcels")
     declared = {
         key.path[-1]
-        for stage in STAGES
+        for stage in (*STAGES, papers)
         for asset in stage.build(world.pipeline)
         for key in asset.keys
     }

@@ -143,7 +143,7 @@ def evaluate(
     fitted here, on the rows that the candidate was fitted on.
     """
     from mldebt_assets.core.baseline import fit_baseline
-    from mldebt_assets.core.gate import Contest, judge
+    from mldebt_assets.core.gate import Contest, judge, own_interval
     from mldebt_assets.core.training import predict
 
     recent = list(dict.fromkeys(rows["_batch"]))[-pipeline.gate.recent_batches :]
@@ -170,11 +170,14 @@ def evaluate(
         "incumbent": incumbent.threshold if incumbent else None,
         "baseline": candidate.threshold,
     }
+    models = measure(pipeline, match, thresholds)
+    if models:
+        models["candidate"]["interval"] = asdict(own_interval(match, pipeline.gate))
     measured = {
         "promote": all_passed(verdicts),
         "reason": reason_of(verdicts),
         "judged_on": {"batches": recent, "rows": len(judged), "groups": judged[GROUP].nunique()},
-        "models": measure(pipeline, match, thresholds),
+        "models": models,
         "slices": slices(pipeline, match, candidate.threshold),
         "costs": asdict(pipeline.costs),
         "forward": forward,

@@ -20,6 +20,7 @@ from mldebt_assets.assets.keys import PIPELINE_TAG
 from mldebt_assets.assets.promoting import alone, data_time, finish_open, promote
 from mldebt_assets.assets.rollback import body_of, choose, require_whole
 from mldebt_assets.core.errors import BusyError, RefusedError, UnreachableError
+from mldebt_assets.papers.stage import write_missing
 from mldebt_assets.promotions import open_deletions, open_intents, way_back
 from mldebt_assets.resources import PROCESS_TAG, process_identity
 
@@ -50,6 +51,7 @@ def clear_up(
             done += end_override(instance, platform, pipeline)
             deleted = end_deletions(instance, platform, pipeline)
             done += [f"Finished the deletion of {pipeline.name} v{v}." for v in deleted]
+            done += write_missing(instance, platform, pipeline)
     return " ".join(done) or "No run is dead, and no promotion stopped half-way."
 
 

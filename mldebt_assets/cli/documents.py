@@ -436,6 +436,31 @@ class Verify(TypedDict):
     seconds: float
 
 
+class PaperFile(TypedDict):
+    """One file of the zip."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+class Papers(TypedDict):
+    """The papers of a champion in ``file``; before the first champion nothing is written.
+
+    ``verified`` is null for a former champion, ``promotion`` the hash of the record's fact;
+    ``written_now`` is true where no run had written the papers yet.
+    """
+
+    pipeline: str
+    version: int | None
+    promotion: str | None
+    verified: bool | None
+    written_now: bool
+    file: str | None
+    files: list[PaperFile]
+    seconds: float
+
+
 class Difference(TypedDict):
     """A recorded fact or artefact that came out otherwise; null where one side has none."""
 
@@ -492,6 +517,7 @@ DOCUMENTS: dict[str, Any] = {
     "diff": Diff,
     "drift": Drift,
     "verify": Verify,
+    "papers": Papers,
     "reproduce": Reproduce,
     "doctor": Doctor,
 }

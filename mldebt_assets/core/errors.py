@@ -11,7 +11,8 @@ MLDebtError
 │   ├── TrainingSetError        a training set that cannot be used as it was asked for
 │   ├── RowKeyError             a row's key that lacks a column or is not of its type
 │   ├── BatchNameError          a batch name that is no plain file name
-│   └── DeclarationError        a pipeline that contradicts itself
+│   ├── DeclarationError        a pipeline that contradicts itself
+│   └── OutputError             a file that cannot be written where it was asked for
 ├── DataError                   the data is at fault
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
 │   ├── BatchChangedError       a landing file that changed or went while it was read
@@ -31,6 +32,7 @@ MLDebtError
 ├── DivergedError               a training whose loss is no number
 ├── DeviceError                 a device that this machine does not have
 ├── RecordError                 the promotion record contradicts itself
+├── InvalidPaperError           a bill of materials that its own standard refuses
 ├── HomeError                   the home directory is missing, unwritable or half made
 ├── CodeMissingError            recorded code that cannot be had any more
 ├── ReproductionError           a training that was to be repeated and broke off
@@ -373,6 +375,26 @@ class RecordError(MLDebtError, ValueError):
             f"The promotion record {path} is damaged at line {line}: {problem}\n"
             "Fix: restore the file from its backup; nothing was changed."
         )
+
+
+class InvalidPaperError(MLDebtError, ValueError):
+    """A bill of materials that is no valid CycloneDX document; nobody is given it."""
+
+    @classmethod
+    def of(cls, name: str, problem: str) -> Self:
+        return cls(
+            f"The bill of materials of {name} is no valid CycloneDX 1.6 document: {problem}\n"
+            "Fix: look in the pipeline's declaration for what the standard cannot hold, and report "
+            "it."
+        )
+
+
+class OutputError(CallError, OSError):
+    """A file that cannot be written where it was asked for."""
+
+    @classmethod
+    def of(cls, path: str, problem: str) -> Self:
+        return cls(f"{path} cannot be written: {problem}\nFix: name a file in another folder.")
 
 
 class HomeError(MLDebtError, OSError):

@@ -103,14 +103,7 @@ def better_than_chance(contest: Contest, limits: Gate) -> Verdict:
     """Refuse where the lower end of the candidate's own interval does not exceed chance."""
     if contest.unjudgeable:
         return _refused("better_than_chance", contest.unjudgeable, limit=CHANCE)
-    found = group_interval(
-        contest.labels,
-        contest.candidate,
-        contest.groups,
-        rounds=limits.rounds,
-        confidence=limits.confidence,
-        seed=contest.seed,
-    )
+    found = own_interval(contest, limits)
     return Verdict(
         name="better_than_chance",
         passed=found.lower > CHANCE,
@@ -118,6 +111,18 @@ def better_than_chance(contest: Contest, limits: Gate) -> Verdict:
         limit=CHANCE,
         unit=AUC,
         reason=f"the candidate's ROC AUC is {found.point:.4f} {_between(found, limits)}",
+    )
+
+
+def own_interval(contest: Contest, limits: Gate) -> Interval:
+    """Return the interval of the candidate's ROC AUC over held-out groups."""
+    return group_interval(
+        contest.labels,
+        contest.candidate,
+        contest.groups,
+        rounds=limits.rounds,
+        confidence=limits.confidence,
+        seed=contest.seed,
     )
 
 

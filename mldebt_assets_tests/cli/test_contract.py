@@ -89,7 +89,9 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def documents(world):
     """Every document that the answering commands print, before a champion and after."""
+    zipped = str(world.home.root / "papers.zip")
     asked = [
+        ["papers", "parcels", "--out", zipped],
         *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
         ["verify", "parcels"],
         ["drift", "parcels"],
@@ -100,6 +102,7 @@ def documents(world):
         ["diff", "parcels", "1", "2"],
         ["rollback", "parcels", "--drill"],
         ["verify", "parcels"],
+        ["papers", "parcels", "--out", zipped],
         ["reproduce", "parcels"],
     ]
     return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]

@@ -1,0 +1,96 @@
+"""How the papers word what the dossier holds: metrics, spans of time, who decided."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mldebt_assets.promotions import decider
+
+NOT_DECLARED = "not declared"
+NOT_SCANNED = "not scanned"
+NOT_KNOWN = "·"
+DIGITS = 4
+NAMES = {
+    "roc_auc": "ROC AUC",
+    "pr_auc": "PR AUC",
+    "log_loss": "log loss",
+    "brier": "Brier score",
+    "calibration_error": "calibration error",
+    "lift": "lift in the top tenth",
+    "base_rate": "base rate",
+    "cost_per_row": "cost a row",
+    "cost_total": "cost in all",
+    "cost_never": "cost without alarms",
+    "rows": "rows",
+    "true_positives": "caught",
+    "false_positives": "false alarms",
+    "false_negatives": "missed",
+    "true_negatives": "rightly let pass",
+}
+
+
+def metric_name(name: str, currency: str) -> str:
+    """Return a metric's name with its unit.
+
+    >>> metric_name("cost_per_row", "USD"), metric_name("own", "USD")
+    ('cost a row, USD', 'own')
+    """
+    worded = NAMES.get(name, name)
+    return f"{worded}, {currency}" if name.startswith("cost_") else worded
+
+
+def number(value: float | None) -> str:
+    """Return a count with separators, or a fraction with four digits.
+
+    >>> number(13393), number(0.74516), number(None)
+    ('13,393', '0.7452', '·')
+    """
+    if value is None:
+        return NOT_KNOWN
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.{DIGITS}f}"
+
+
+def interval(found: dict[str, Any] | None) -> str:
+    """Return an interval, or a dot where there is none."""
+    return NOT_KNOWN if found is None else f"{number(found['lower'])} to {number(found['upper'])}"
+
+
+def span(batches: list[str]) -> str:
+    """Return the first and the last of some batches.
+
+    >>> span(["2013-01"]), span(["2013-01", "2013-02"])
+    ('2013-01', '2013-01 to 2013-02')
+    """
+    return batches[0] if len(batches) == 1 else f"{batches[0]} to {batches[-1]}"
+
+
+def named(dossier: dict[str, Any]) -> str:
+    """Return the model's name and version, as every paper's title has it."""
+    return f"{dossier['pipeline']['name']} v{dossier['promotion']['version']}"
+
+
+def trained_on(dossier: dict[str, Any]) -> str:
+    """Return how much the version learned from."""
+    names = [entry["batch"] for entry in dossier["batches"]]
+    rows = dossier["lineage"]["training_set"]["rows"]
+    return f"{rows:,} rows in {len(names):,} batches, {span(names)}"
+
+
+def decided(dossier: dict[str, Any]) -> str:
+    """Return who promoted the version, and when."""
+    promotion = dossier["promotion"]
+    return f"{promotion['recorded_at'][:16].replace('T', ' ')} UTC by {decider(promotion['by'])}"
+
+
+def candidate(dossier: dict[str, Any]) -> dict[str, float]:
+    """Return the version's metrics on the held-out rows; nothing where none could be measured."""
+    models = dossier["evaluation"]["models"]
+    metrics: dict[str, float] = models["candidate"]["metrics"] if models else {}
+    return metrics
+
+
+def sources(dossier: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the pipeline declares of each source, by what comes from it."""
+    declared = dossier["pipeline"]
+    labels = [("labels", declared["labels"])] if declared["labels"] else []
+    return [("batches", declared["source"]), *labels]
