@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from mldebt_assets.answers.story import chapters
 from mldebt_assets.answers.verify import verify
+from mldebt_assets.assets import model
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.predictions import load_model
 from mldebt_assets.assets.scorer import pinned
@@ -59,8 +60,13 @@ def land(world, *batches):
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Five batches, whose labels came later than the rows, and two promotions."""
-    with installation(tmp_path_factory.mktemp("verify")) as made:
+    """Five batches, whose labels came later than the rows, and two promotions.
+
+    They were trained with code that was not committed.
+    """
+    place = tmp_path_factory.mktemp("verify")
+    with installation(place) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "uncommitted", lambda: b"diff --git a/code.py b/code.py\n")
         with_late_labels(made)
         land(made, *BATCHES)
         made.replay()
@@ -104,8 +110,15 @@ def stored(world):
             found[f"{stage} {batch}"] = (one.md5, one.pointer)
     for stage in ("training_set", "model", "evaluation", "onnx"):
         found[stage] = (champion[stage]["md5"], champion[stage]["pointer"])
+    trained = newest(world.instance, key(world.pipeline, "model"))
+    digits = trained.metadata["code_uncommitted"][:16]
+    code = f"snapshots/parcels/code/{digits}/uncommitted.diff.dvc"
     one = newest(world.instance, key(world.pipeline, "champion")).snapshot
-    return {**found, "champion": (one.md5, one.pointer)}
+    return {
+        **found,
+        "code": (trained.metadata["code_uncommitted_md5"], code),
+        "champion": (one.md5, one.pointer),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -341,6 +354,8 @@ TOLD = {
         "training_key",
         "code_digest",
         "code_commit",
+        "code_uncommitted",
+        "code_uncommitted_md5",
         "configuration",
         "environment",
         "mlflow_run_id",

@@ -14,6 +14,7 @@ import dagster as dg
 from mldebt_assets.answers.standing import Artefact
 from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.model import DIFF, UNCOMMITTED, UNCOMMITTED_MD5
 from mldebt_assets.assets.promoting import STANDS_ON
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.snapshots import IDS_A_QUERY, READ_PREFIX
@@ -233,6 +234,27 @@ def facts_agree(event: dg.AssetMaterialization, findings: Findings) -> None:
             continue
         stated = digest(without_digest(facts)) if isinstance(facts, dict) else None
         findings.compare(f"model ({name}_facts)", "dagster", said(event, name), stated)
+
+
+def uncommitted_code(pipeline: str, event: dg.AssetMaterialization) -> list[Artefact]:
+    """Return the diff of what was not committed when a model was trained, if there was any.
+
+    Models that were trained before this was recorded say nothing of it.
+    """
+    stated = said(event, UNCOMMITTED)
+    if stated in {None, "none"}:
+        return []
+    folder = f"{pipeline}/code"
+    return [
+        Artefact(
+            stage="code",
+            batch=None,
+            sha256=str(stated),
+            md5=str(said(event, UNCOMMITTED_MD5)),
+            folder=folder,
+            path=f"{folder}/{str(stated)[:HASH_DIGITS_IN_PATHS]}/{DIFF}",
+        )
+    ]
 
 
 def without_digest(facts: Mapping[str, Any]) -> dict[str, Any]:

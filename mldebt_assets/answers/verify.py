@@ -16,7 +16,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.answers.findings import Findings
-from mldebt_assets.answers.materialized import Events, Materialized, facts_agree
+from mldebt_assets.answers.materialized import (
+    Events,
+    Materialized,
+    facts_agree,
+    uncommitted_code,
+)
 from mldebt_assets.answers.registered import check_alias, check_registered, check_versions
 from mldebt_assets.answers.standing import (
     named_by_manifest,
@@ -170,8 +175,10 @@ def check_champion(
         labels = [addressed(findings, platform, one) for one in found]
     for one in reference:
         ledger.check_one(one, "validated")
+    code: list[Artefact] = []
     if "model" in events:
         facts_agree(events["model"], findings)
+        code = uncommitted_code(name, events["model"])
     check_registered(
         findings,
         platform.registry,
@@ -181,7 +188,7 @@ def check_champion(
         trained=events.get("model"),
     )
     of_batches = [one for stage in reversed(STAGES) for one in batches[stage].values()]
-    check_bytes(findings, platform, [*of_batches, *labels, *promoted.values(), *reference])
+    check_bytes(findings, platform, [*of_batches, *labels, *promoted.values(), *reference, *code])
     for raw in batches["raw"].values():
         check_published(findings, platform.home.root, raw, published)
 

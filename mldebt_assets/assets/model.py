@@ -16,7 +16,7 @@ from mldebt_assets.pipeline import Pipeline, as_configuration
 from mldebt_assets.provenance import code, environment, uncommitted
 from mldebt_assets.registry import ModelVersion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, snapshot_metadata
+from mldebt_assets.snapshots import Reading
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ Facts = dict[str, Any]
 Report = Callable[[int, dict[str, float]], None]
 
 CONFIGURED = ("columns", "target", "features", "split", "training", "costs")
-UNCOMMITTED = "code_uncommitted"
+UNCOMMITTED = "code_uncommitted"  # its hash, or "none"
+UNCOMMITTED_MD5 = "code_uncommitted_md5"
+DIFF = "uncommitted.diff"
+TOO_LONG_FOR_TAGS = {"environment_facts", "configuration_facts"}  # files of the run instead
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -51,6 +54,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             manifest = reading.newest(key(pipeline, "training_set"))
             reading.note(manifest)
             facts = training_facts(pipeline, manifest.snapshot.sha256)
+            facts |= uncommitted_code(pipeline, platform)
             same = made_before(pipeline, platform, facts["training_key"])
             if same is not None:
                 mlflow.set_tag("reused_version", same.version)
@@ -60,8 +64,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 table = reading.load_together(features)
                 value, made = train(pipeline, platform, mlflow, table, facts)
         link = dg.MetadataValue.url(platform.registry.run_url(made["mlflow_run_id"]))
-        beyond = uncommitted_code(pipeline, platform)
-        metadata = {**facts, **beyond, **made, "MLflow run": link, **reading.metadata()}
+        metadata = {**facts, **made, "MLflow run": link, **reading.metadata()}
         return dg.MaterializeResult(value=value, metadata=metadata)
 
     return [model]
@@ -95,12 +98,12 @@ def configuration_of(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def uncommitted_code(pipeline: Pipeline, platform: Platform) -> Facts:
-    """Store what the checkout has beyond its commit; return where it is, if there is anything."""
+    """Store what the checkout has beyond its commit; return its hash and its address."""
     diff = uncommitted()
     if diff is None:
-        return {}
-    stored = platform.snapshots.put(diff, folder=f"{pipeline.name}/code", name="uncommitted.diff")
-    return {UNCOMMITTED: dg.MetadataValue.json(snapshot_metadata(stored))}
+        return {UNCOMMITTED: "none"}
+    stored = platform.snapshots.put(diff, folder=f"{pipeline.name}/code", name=DIFF)
+    return {UNCOMMITTED: stored.sha256, UNCOMMITTED_MD5: stored.md5}
 
 
 def made_before(pipeline: Pipeline, platform: Platform, training_key: str) -> ModelVersion | None:
@@ -147,10 +150,10 @@ def train(
     for epoch, metrics in history:
         mlflow.log_metrics(metrics, step=epoch)
     hashes = {"weights_sha256": sha256(weights), "weights_md5": md5(weights)}
-    whole = {"environment_facts", "configuration_facts"}  # too long for tags: files of the run
-    tags = {name: str(value) for name, value in {**facts, **hashes}.items() if name not in whole}
+    told = {**facts, **hashes}
+    tags = {name: str(told[name]) for name in told.keys() - TOO_LONG_FOR_TAGS}
     mlflow.set_tags(tags)
-    for name in whole:
+    for name in TOO_LONG_FOR_TAGS:
         mlflow.log_dict(facts[name].value, f"{name.removesuffix('_facts')}.json")
     version = platform.registry.register(pipeline.name, run_id=run_id, weights=weights, tags=tags)
     return Blob(weights, ".safetensors"), {

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mldebt_assets.answers.lineage import compare
 from mldebt_assets.answers.walk import late_labels, walk
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.model import UNCOMMITTED
+from mldebt_assets.assets.model import UNCOMMITTED, UNCOMMITTED_MD5
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def recipe_of(
             "commit": None if said["code_commit"] == "unknown" else said["code_commit"],
             "dirty": said["code_dirty"] == "true",
             "digest": said["code_digest"],
-            "uncommitted": said.get(UNCOMMITTED),
+            "uncommitted": {"sha256": said[UNCOMMITTED], "md5": said[UNCOMMITTED_MD5]}
+            if UNCOMMITTED_MD5 in said
+            else None,
         },
         "configuration": said["configuration_facts"],
         "environment": {n: v for n, v in said["environment_facts"].items() if n != "digest"},
