@@ -392,7 +392,8 @@ def test_the_sensor_of_dead_runs_clears_up_whatever_other_sensors_are_stopped(wo
     sleeper.kill()
     sleeper.wait()
     assert sensed(world) == (
-        f"Failed as dead: {dead.run_id}. Finished the promotion of parcels v1."
+        f"Failed as dead: {dead.run_id}. Finished the promotion of parcels v1. "
+        "Wrote the papers of parcels v1."
     )
     assert sensed(world) == "No run is dead, and no promotion stopped half-way."
 
