@@ -254,7 +254,7 @@ def test_status_cuts_a_long_answer_and_says_where_the_whole_is(world, replayed):
     said = mldebt("status", "parcels")
     lines = said.out.splitlines()
     assert max(map(len, lines)) <= COLUMNS
-    assert len(lines) <= 8
+    assert len(lines) <= 10
     assert " … " in said.out
     assert lines[-1] == "In full: mldebt status parcels --json; mldebt drift parcels --last 1"
 

@@ -150,12 +150,12 @@ def test_batches_that_end_together_are_in_the_month_together():
 
 
 def test_with_a_champion_each_question_says_what_it_waits_for(world):
-    """Null and "not yet known", never a zero that reads like an answer."""
+    """Null, and the command that would show it; never a zero that reads like an answer."""
     found = answers(world)
     assert found.keys() == QUESTIONS.keys()
     for name, said, due in (
-        ("reproducible", "not yet known", True),
-        ("rollback", "not yet known", True),
+        ("reproducible", "not yet known; `mldebt reproduce parcels` shows it", True),
+        ("rollback", "not yet known; `mldebt rollback parcels --drill` shows it", True),
         ("personal_data", "not scanned", False),
     ):
         assert (found[name]["answer"], found[name]["standing"]) == (said, "unknown")
@@ -357,7 +357,8 @@ def test_the_check_says_which_question_has_no_good_answer(world):
     assert only.severity == dg.AssetCheckSeverity.WARN
     assert only.description == (
         "1 of 3 questions that are due have a good answer. "
-        "reproducible: not yet known; rollback: not yet known"
+        "reproducible: not yet known; `mldebt reproduce parcels` shows it; "
+        "rollback: not yet known; `mldebt rollback parcels --drill` shows it"
     )
 
 

@@ -115,6 +115,11 @@ def of_check(shown: dict[str, Any], champion: Champion, version: int | None) -> 
     )
 
 
+def to_be_shown(command: str) -> Answer:
+    """Return the answer to a question that nothing has shown yet, and the command that would."""
+    return Answer(said=f"{NOT_YET_KNOWN}; `{command}` shows it", due=True)
+
+
 def page_of(asset: str) -> str:
     """Return the path of an asset's page in Dagster's web UI."""
     return f"/assets/{quote(asset)}"
@@ -126,7 +131,9 @@ def reproducible(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[F
     if not champions:
         return Answer()
     shown = newest_evidence(instance, pipeline, reproduction.CHECK, (*reproduction.KEPT, BY))
-    return of_check(shown, champions[-1], shown.get("version")) if shown else Answer(due=True)
+    if shown is None:
+        return to_be_shown(f"mldebt reproduce {pipeline.name}")
+    return of_check(shown, champions[-1], shown.get("version"))
 
 
 def rehearsed(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact]) -> Answer:
@@ -136,7 +143,8 @@ def rehearsed(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact
         return Answer()
     shown = newest_evidence(instance, pipeline, rollback.CHECK, rollback.KEPT)
     if shown is None:
-        return Answer(due=len(way_back(facts)) >= LEAST_TO_GO_BACK)
+        there_is_one = len(way_back(facts)) >= LEAST_TO_GO_BACK
+        return to_be_shown(f"mldebt rollback {pipeline.name} --drill") if there_is_one else Answer()
     return of_check(
         shown, champions[-1], shown["to"] if shown.get("drill") is False else shown.get("from")
     )
