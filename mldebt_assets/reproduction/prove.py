@@ -109,12 +109,29 @@ def remade(
     recipe_file.write_bytes(canonical_json(recipe))
     path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
     kept = {n: v for n, v in os.environ.items() if not n.startswith(OURS)}
+    environment = {**kept, "PYTHONPATH": path, "MLDEBT_HOME": str(home)}
     command = [sys.executable, "-W", "ignore", "-m", REMAKE, str(recipe_file), str(result_file)]
-    with (folder / "errors").open("w+b") as errors:
+    ended, told = watched(command, environment, home, report)
+    if ended == EXIT_UNREACHABLE:
+        raise UnreachableError(told)
+    if ended != 0:
+        raise ReproductionError.of(ended, told.splitlines()[-LINES_OF_A_FAILURE:])
+    made: dict[str, Any] = json.loads(result_file.read_bytes())
+    return made
+
+
+def watched(
+    command: list[str], environment: dict[str, str], folder: Path, report: Callable[[str], None]
+) -> tuple[int, str]:
+    """Run a process to its end, telling each of its lines; return its exit code and its errors.
+
+    It is killed where this one is interrupted.
+    """
+    with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             command,
-            cwd=home,
-            env={**kept, "PYTHONPATH": path, "MLDEBT_HOME": str(home)},
+            cwd=folder,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
@@ -128,13 +145,7 @@ def remade(
             process.kill()
             process.wait()
         errors.seek(0)
-        told = errors.read().decode(errors="replace").strip()
-    if process.returncode == 0:
-        made: dict[str, Any] = json.loads(result_file.read_bytes())
-        return made
-    if process.returncode == EXIT_UNREACHABLE:
-        raise UnreachableError(told)
-    raise ReproductionError.of(process.returncode, told.splitlines()[-LINES_OF_A_FAILURE:])
+        return process.returncode, errors.read().decode(errors="replace").strip()
 
 
 def compared(recipe: dict[str, Any], made: dict[str, Any]) -> Judgement:
