@@ -19,6 +19,7 @@ MLDebtError
 │   ├── SourceMissingError      the package that a demo's data come from is not there
 │   ├── NothingToTrainOnError   a training asked for before any batch has features
 │   ├── EmptySampleError        a statistic asked of nothing
+│   ├── UnlikeSketchesError     sketches that cannot be merged or compared
 │   ├── SingleClassError        a metric that needs both labels, asked of one
 │   ├── UntrainableError        rows that no model can learn from
 │   ├── UnusableInputError      values that no model can take
@@ -232,6 +233,17 @@ class EmptySampleError(DataError, ValueError):
         return cls(
             f"The {sample} sample has no finite value ({dropped} were NaN or inf).\n"
             "Fix: widen its time window, or drop the column from the pipeline."
+        )
+
+
+class UnlikeSketchesError(DataError, ValueError):
+    """Sketches or counts of different columns, or on the edges of different references."""
+
+    @classmethod
+    def of(cls, what: str) -> Self:
+        return cls(
+            f"These sketches are not of the same {what}, so they cannot be merged.\n"
+            "Fix: sketch both from the rows, with the same columns and against one reference."
         )
 
 

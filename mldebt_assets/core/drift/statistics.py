@@ -55,12 +55,22 @@ def quantile_edges(reference: Values, bins: int = FINE_BINS) -> Values:
     [1.0, 1.0, 2.0, 4.0]
     """
     ordered = finite_sorted(reference, "reference")
-    ranks = np.ceil(np.arange(1, bins + 1) * ordered.size / bins).astype(np.int64) - 1
-    quantiles, repeats = np.unique(ordered[ranks], return_counts=True)
-    own_bin = np.append(quantiles[repeats > 1], ordered[0])
+    return weighted_edges(ordered, np.ones(ordered.size, dtype=np.int64), bins)
+
+
+def weighted_edges(values: Values, weights: Counts, bins: int = FINE_BINS) -> Values:
+    """Return the edges of :func:`quantile_edges` for ascending values that stand for many rows.
+
+    >>> weighted_edges(np.array([1.0, 2.0]), np.array([3, 1]), bins=4).round(6).tolist()
+    [1.0, 1.0, 2.0]
+    """
+    running = np.cumsum(weights)
+    ranks = np.ceil(np.arange(1, bins + 1) * running[-1] / bins).astype(np.int64)
+    quantiles, repeats = np.unique(values[np.searchsorted(running, ranks)], return_counts=True)
+    own_bin = np.append(quantiles[repeats > 1], values[0])
     with np.errstate(over="ignore", under="ignore"):
         below = np.nextafter(own_bin, -np.inf)
-    return np.unique(np.concatenate([quantiles, [ordered[0]], below]))
+    return np.unique(np.concatenate([quantiles, values[:1], below]))
 
 
 def bin_counts(values: Values, edges: Values) -> Counts:
@@ -213,52 +223,52 @@ STATISTICS: dict[str, Callable[[Counts, Counts], float]] = {
 """What is reported of every column: of numbers on ten bins, of categories one by one."""
 
 
-def wasserstein(reference: Values, current: Values) -> float:
+def wasserstein(
+    reference: Values,
+    current: Values,
+    reference_rows: Counts | Values,
+    current_rows: Counts | Values,
+) -> float:
     """Return the Wasserstein-1 distance: how far a value has to travel on average.
 
-    Args:    the samples themselves, since binned ones misjudge long tails; any sizes.
+    Args:    finite values of each sample in any order, and the rows that each stands for.
     Returns: in the column's own unit, >= 0; the difference of the means for a pure shift.
-    Raises:  EmptySampleError if either side has no finite value.
+    Raises:  EmptySampleError if either side counts nothing.
     Source:  Vallender 1973, the area between the distributions; equal to
              scipy.stats.wasserstein_distance.
 
-    >>> wasserstein(np.array([0.0, 1.0]), np.array([3.0, 4.0]))
+    >>> wasserstein(np.array([0.0, 1.0]), np.array([3.0, 4.0]), np.ones(2), np.ones(2))
     3.0
     """
-    first = finite_sorted(reference, "reference")
-    second = finite_sorted(current, "current")
-    merged = np.sort(np.concatenate([first, second]), kind="stable")
-    gap = (
-        np.searchsorted(first, merged[:-1], side="right") / first.size
-        - np.searchsorted(second, merged[:-1], side="right") / second.size
-    )
-    return float(np.sum(np.abs(gap) * np.diff(merged)))
+    shares = _shares(reference_rows, "reference"), -_shares(current_rows, "current")
+    values = np.concatenate([reference, current])
+    order = np.argsort(values, kind="stable")
+    gap = np.cumsum(np.concatenate(shares)[order])[:-1]
+    with np.errstate(over="ignore"):
+        steps = np.diff(values[order])
+    return float(np.abs(gap) @ np.where(gap == 0, 0.0, steps))
 
 
-def correlations(values: Values) -> tuple[Values, Counts]:
-    """Return the Pearson correlation of each pair of columns, and the rows that it comes from.
+def spread_over(
+    counts: Counts, edges: Values, values: Values, rows: Counts, *, lowest: float, highest: float
+) -> tuple[Values, Values]:
+    """Return values and the rows that each stands for, as the counts of a sample suggest them.
 
-    Args:    values, shape (rows, columns); a pair uses the rows where both are finite.
-    Returns: two arrays of shape (columns, columns). NaN where a correlation is not defined: a
-             column is constant in these rows, or there are fewer than two of them.
+    Inside a bin the sample is taken to lie as the reference does, whose ``values`` stand for
+    ``rows`` there, as far as its own ``lowest`` and ``highest`` value allow; where the reference
+    has nothing, in the middle between what bounds the bin and the sample (which misjudges values
+    beyond the reference's range that are heaped at one end). So the counts of the reference itself
+    give the reference back.
     """
-    finite = np.isfinite(values)
-    present = finite.astype(np.float64)
-    filled = np.where(finite, values, 0.0)
-    largest = np.abs(filled).max(axis=0, initial=0.0)
-    filled /= np.where(largest > 0, largest, 1.0)
-    counts = np.maximum(present.sum(axis=0), 1.0)
-    centred = np.where(finite, filled - filled.sum(axis=0) / counts, 0.0)
-    scale = np.sqrt((centred**2).sum(axis=0) / counts)
-    scaled = centred / np.where(scale > 0, scale, 1.0)
-    rows = present.T @ present
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sums = scaled.T @ present
-        products = scaled.T @ scaled - sums * sums.T / rows
-        spread = (scaled**2).T @ present - sums**2 / rows
-        spread[spread <= np.finfo(np.float64).eps * rows] = np.nan
-        correlation = np.clip(products / np.sqrt(spread * spread.T), -1.0, 1.0)
-    return correlation, rows.astype(np.int64)
+    bins = np.searchsorted(edges, values)
+    inside = np.where((values >= lowest) & (values <= highest), rows, 0)
+    known = np.bincount(bins, weights=inside, minlength=counts.size)
+    share = counts / np.where(known > 0, known, 1)
+    bare = np.flatnonzero((known == 0) & (counts > 0))
+    left = np.clip(np.append(-np.inf, edges)[bare], lowest, highest)
+    right = np.clip(np.append(edges, np.inf)[bare], lowest, highest)
+    middle = left / 2 + right / 2
+    return np.append(values, middle), np.append(inside * share[bins], counts[bare])
 
 
 def fisher_z(
@@ -282,7 +292,7 @@ def fisher_z(
     return change
 
 
-def _shares(counts: Counts, sample: str) -> Values:
+def _shares(counts: Counts | Values, sample: str) -> Values:
     total = counts.sum()
     if not total:
         raise EmptySampleError.of(sample, dropped=0)

@@ -1,0 +1,130 @@
+"""Sums of products of pairs of columns, from which correlations come, and which can be merged.
+
+Each pair of columns has its own: over the rows in which both values are finite. They are kept
+about the mean of these rows, and each column in units of a power of two near its largest value,
+so that neither a large mean nor a large value eats the digits. Merging is exact but for rounding:
+where a mean is at most a million standard deviations, a correlation of merged moments is within
+1e-8 of that of all rows at once, in whatever order and grouping they are merged.
+
+Source: Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample
+        variances, 1979.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mldebt_assets.core.drift.statistics import Counts, Values
+
+CHUNK_ROWS = 1 << 16
+EPS = float(np.finfo(np.float64).eps)
+NO_EXPONENT = -2000
+"""Of a column without any value but zero: below the exponent of every other."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What is summed over the rows in which columns a and b are both finite, each (k, k).
+
+    ``rows`` counts them, ``mean[a, b]`` is the mean of a, ``spread[a, b]`` its sum of squares
+    about that mean and ``comoment[a, b]`` the sum of products about both. The unit of column a is
+    two to the ``exponent[a]``.
+    """
+
+    rows: Counts
+    mean: Values
+    spread: Values
+    comoment: Values
+    exponent: Counts
+
+
+def moments_of(columns: Sequence[Values]) -> Moments:
+    """Return the moments of columns of equal length; what is not finite counts nowhere."""
+    size = columns[0].size if len(columns) else 0
+    exponents = np.array([_exponent(column) for column in columns], dtype=np.int64)
+    starts = range(0, max(size, 1), CHUNK_ROWS)
+    return merge_moments(
+        [_of_chunk([c[start : start + CHUNK_ROWS] for c in columns], exponents) for start in starts]
+    )
+
+
+def merge_moments(parts: Sequence[Moments]) -> Moments:
+    """Return the moments of all parts' rows together; their columns are the same."""
+    if len(parts) == 1:
+        return parts[0]
+    exponents = np.stack([part.exponent for part in parts])
+    largest = exponents.max(axis=0)
+    down = exponents - largest
+    scale = down[:, :, None]
+    rows = np.stack([part.rows for part in parts])
+    mean = np.ldexp(np.stack([part.mean for part in parts]), scale)
+    spread = np.ldexp(np.stack([part.spread for part in parts]), 2 * scale)
+    comoment = np.ldexp(np.stack([part.comoment for part in parts]), scale + down[:, None, :])
+    together = rows.sum(axis=0)
+    centre = (rows * mean).sum(axis=0) / np.maximum(together, 1)
+    apart = mean - centre
+    return Moments(
+        rows=together,
+        mean=centre,
+        spread=(spread + rows * apart**2).sum(axis=0),
+        comoment=(comoment + rows * apart * apart.transpose(0, 2, 1)).sum(axis=0),
+        exponent=largest,
+    )
+
+
+def correlations(moments: Moments) -> tuple[Values, Counts]:
+    """Return the Pearson correlation of each pair of columns, and the rows that it comes from.
+
+    Two arrays of shape (columns, columns). NaN where a correlation is not defined: a column is
+    constant in these rows, or there are fewer than two of them.
+    """
+    own = np.diag(moments.spread)[:, None]
+    rounding = 4 * EPS * own + moments.rows * (8 * EPS * moments.mean) ** 2
+    spread = np.where(moments.spread > rounding, moments.spread, np.nan)
+    correlation = moments.comoment / np.sqrt(spread) / np.sqrt(spread.T)
+    return np.clip(correlation, -1.0, 1.0), moments.rows
+
+
+def _exponent(column: Values) -> int:
+    finite = np.isfinite(column)
+    if finite.all():
+        largest = max(float(column.max(initial=0.0)), -float(column.min(initial=0.0)))
+    else:
+        largest = float(np.abs(column).max(initial=0.0, where=finite))
+    return int(np.frexp(largest)[1]) if largest else NO_EXPONENT
+
+
+def _of_chunk(columns: Sequence[Values], exponents: Counts) -> Moments:
+    size = columns[0].size if len(columns) else 0
+    values = np.empty((len(columns), size))
+    for row, column, exponent in zip(values, columns, exponents, strict=True):
+        np.ldexp(column, -exponent, out=row)
+    finite = np.isfinite(values)
+    if finite.all():
+        rows = np.full((len(columns), len(columns)), size, dtype=np.int64)
+        centre = values.mean(axis=1, keepdims=True) if size else np.zeros((len(columns), 1))
+        values -= centre
+        sums = np.broadcast_to(values.sum(axis=1, keepdims=True), rows.shape)
+        products = values @ values.T
+        squares = np.broadcast_to(np.diag(products)[:, None], rows.shape)
+    else:
+        present = finite.astype(np.float64)
+        there = np.maximum(present.sum(axis=1, keepdims=True), 1.0)
+        centre = np.where(finite, values, 0.0).sum(axis=1, keepdims=True) / there
+        values = np.where(finite, values - centre, 0.0)
+        rows = np.rint(present @ present.T).astype(np.int64)
+        sums, products, squares = values @ present.T, values @ values.T, values**2 @ present.T
+    share = np.maximum(rows, 1)
+    return Moments(
+        rows=rows,
+        mean=np.where(rows > 0, centre + sums / share, 0.0),
+        spread=np.maximum(squares - sums**2 / share, 0.0),
+        comoment=products - sums * sums.T / share,
+        exponent=exponents,
+    )
