@@ -29,6 +29,7 @@ def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
             sensors=[
                 *(sensor for p in pipelines for sensor in sensors.build(p)),
                 sensors.build_dead_runs(pipelines),
+                sensors.build_alerts(pipelines),
             ],
             schedules=[schedule for p in pipelines for schedule in schedules.build(p)],
             resources={

@@ -137,6 +137,14 @@ class Home:
 
         Raises: HomeError saying which of the two it is not, with the fix.
         """
+        self.require_complete().require_writable()
+        return self
+
+    def require_complete(self) -> Home:
+        """Return this home if it is complete; nothing is written, so reading is enough.
+
+        Raises: HomeError saying what is missing, with the fix.
+        """
         if not self.root.is_dir():
             raise HomeError.of(str(self.root), "does not exist.")
         if not self.marker.is_file():
@@ -160,7 +168,6 @@ class Home:
                 f"keeps Dagster's storage in PostgreSQL, but {STORAGE_VARIABLE} is not set.",
                 "set it to the URL that the home was made with",
             )
-        self.require_writable()
         return self
 
     def _layout(self) -> object:

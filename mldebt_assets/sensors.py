@@ -1,4 +1,4 @@
-"""What the daemon watches: batches and labels that arrive, causes to train, runs that died.
+"""What the daemon watches: batches and labels that arrive, causes to train, runs that ended.
 
 The sensors derive what is to be done from the event log and the promotion record; their cursors
 only spare them looking again. So a replay, which evaluates these same sensors, can be interrupted
@@ -21,6 +21,7 @@ from mldebt_assets.jobs import (
     performance_job_name,
     retraining_job_name,
 )
+from mldebt_assets.monitoring import alerts
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 
@@ -29,6 +30,7 @@ LATE_LABELS_INTERVAL_SECONDS = 30
 RETRAINING_INTERVAL_SECONDS = 10
 DEAD_RUNS_INTERVAL_SECONDS = 30
 DEAD_RUNS = "dead_runs"
+ALERTS = "alerts"
 
 Decide = Callable[[dg.SensorEvaluationContext, Pipeline, Platform, datetime], dg.SensorResult]
 
@@ -118,6 +120,22 @@ def build_dead_runs(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
         return dg.SkipReason(said)
 
     return dead_runs
+
+
+def build_alerts(pipelines: Sequence[Pipeline]) -> dg.SensorDefinition:
+    """Return the one sensor that tells people what went wrong, and when it is over."""
+
+    @dg.sensor(
+        name=ALERTS,
+        minimum_interval_seconds=alerts.INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tell the services that MLDEBT_ALERTS names what failed, was refused or waits.",
+    )
+    def tell(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        return alerts.tell_what_is_new(context.instance, platform(), pipelines, context.cursor, now)
+
+    return tell
 
 
 def platform() -> Platform:

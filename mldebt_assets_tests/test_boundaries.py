@@ -33,6 +33,7 @@ LAYERS = (
     {"assets"},
     {"jobs"},
     {"automation", "answers", "approval", "by_hand", "deletion", "papers", "publishing"},
+    {"monitoring"},
     {"reproduction"},
     {"schedules", "sensors"},
     {"definitions", "replay", "diagnosis", "serving", "cli"},

@@ -13,12 +13,14 @@ from typing import Annotated
 import typer
 
 from mldebt_assets.cli import (
+    alert_test,
     delete,
     diff,
     doctor,
     drift,
     lineage,
     main_job,
+    metrics,
     papers,
     promotion,
     reproduce,
@@ -64,7 +66,14 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         reproduce.reproduce,
         doctor.doctor,
     ),
-    "Around it": (setup.init, setup.fetch, setup.publish, ui.ui),
+    "Around it": (
+        setup.init,
+        setup.fetch,
+        setup.publish,
+        ui.ui,
+        metrics.metrics,
+        alert_test.alert_test,
+    ),
 }
 for panel, commands in PANELS.items():
     for command in commands:

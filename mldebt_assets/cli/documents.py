@@ -505,6 +505,22 @@ class Reproduce(TypedDict):
     seconds: float
 
 
+class AlertChannel(TypedDict):
+    """One address that alerts go to, by its number, and whether it took the test message."""
+
+    number: int
+    service: str
+    delivered: bool
+    seconds: float
+
+
+class AlertTest(TypedDict):
+    """What became of the test messages; ``ok`` where every service took its own."""
+
+    ok: bool
+    channels: list[AlertChannel]
+
+
 DOCUMENTS: dict[str, Any] = {
     "replay": Replay,
     "rollback": Rollback,
@@ -520,4 +536,5 @@ DOCUMENTS: dict[str, Any] = {
     "papers": Papers,
     "reproduce": Reproduce,
     "doctor": Doctor,
+    "alert-test": AlertTest,
 }

@@ -11,6 +11,8 @@ MLDebtError
 │   ├── TrainingSetError        a training set that cannot be used as it was asked for
 │   ├── RowKeyError             a row's key that lacks a column or is not of its type
 │   ├── BatchNameError          a batch name that is no plain file name
+│   ├── AlertAddressError       where alerts go, as the environment says it, cannot be used
+│   ├── PortError               a port that cannot be listened on
 │   ├── DeclarationError        a pipeline that contradicts itself
 │   └── OutputError             a file that cannot be written where it was asked for
 ├── DataError                   the data is at fault
@@ -398,6 +400,43 @@ class InvalidPaperError(MLDebtError, ValueError):
             f"The bill of materials of {name} is no valid CycloneDX 1.6 document: {problem}\n"
             "Fix: look in the pipeline's declaration for what the standard cannot hold, and report "
             "it."
+        )
+
+
+class AlertAddressError(CallError, ValueError):
+    """Where alerts go, as the environment says it, cannot be used; the address is never shown."""
+
+    @classmethod
+    def of(cls, variable: str, number: int, service: str) -> Self:
+        return cls(
+            f"Address {number} in {variable} ({service}://…) is none that apprise can use.\n"
+            "Fix: write it as apprise's documentation of that service does, escaped as a URL, and "
+            "separate addresses by spaces; `mldebt alert-test` sends one message to each."
+        )
+
+    @classmethod
+    def of_severity(cls, variable: str, said: str, known: Sequence[str]) -> Self:
+        return cls(
+            f"{variable} is {said!r}, which is no severity.\nFix: say {' or '.join(known)}, or "
+            "leave it out."
+        )
+
+    @classmethod
+    def of_none(cls, variable: str) -> Self:
+        return cls(
+            f"{variable} names no address, so nobody is told of anything.\nFix: put one address a "
+            f"service into it, as apprise writes them: {variable}='slack://… mailtos://…'."
+        )
+
+
+class PortError(CallError, OSError):
+    """A port that cannot be listened on."""
+
+    @classmethod
+    def of(cls, port: int, problem: str) -> Self:
+        return cls(
+            f"Nothing can be served on 127.0.0.1:{port}: {problem}.\n"
+            "Fix: stop what listens there, or name another port with --port."
         )
 
 

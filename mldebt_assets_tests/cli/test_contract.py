@@ -16,6 +16,7 @@ from mldebt_assets.cli.documents import DOCUMENTS
 from mldebt_assets.core import errors
 from mldebt_assets_tests.command_line import COLUMNS, installation, mldebt
 from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.servers import free_port
 from mldebt_assets_tests.test_promotion_by_hand import with_gate
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -104,8 +105,11 @@ def documents(world):
         ["verify", "parcels"],
         ["papers", "parcels", "--out", zipped],
         ["reproduce", "parcels"],
+        ["alert-test"],
     ]
-    return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLDEBT_ALERTS", f"json://127.0.0.1:{free_port()}")  # nobody listens
+        return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
 
 
 @pytest.fixture(scope="module")

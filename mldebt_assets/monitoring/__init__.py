@@ -1,0 +1,1 @@
+"""What tells others how the pipelines are: alerts as something happens, metrics when asked."""
