@@ -34,6 +34,7 @@ def diagnose(home: Home) -> dict[str, list[Verdict]]:
         "Home": [complete_home(home)],
         "Landing folders": [landing_folder(pipeline) for pipeline in pipelines.PIPELINES],
         "Production": [production(home, pipeline) for pipeline in pipelines.PIPELINES],
+        "Alerts": [alerts()],
     }
 
 
@@ -146,3 +147,18 @@ def production(home: Home, pipeline: Pipeline) -> Verdict:
     told = [f"v{champion.version}" for champion in reversed(stack[-2:])]
     fine = f"MLflow has {' and, before it, '.join(told)}"
     return _finding(name, problem.replace("\n", " ") or None, fine)
+
+
+def alerts() -> Verdict:
+    """Somebody is told of what goes wrong, by addresses that can be used; nothing is sent."""
+    from mldebt_assets.monitoring.channels import VARIABLE, channels, wanted
+
+    try:
+        wanted()
+        known = channels()
+        for channel in known:
+            channel.require()
+    except MLDebtError as error:
+        return _finding("addresses", str(error).replace("\n", " "), "")
+    named = ", ".join(channel.name for channel in known)
+    return _finding("addresses", None, named or f"{VARIABLE} is not set: nobody is told")
