@@ -120,7 +120,8 @@ def test_every_metric_is_described_and_named_as_prometheus_names_them(world, scr
     text = exposition(exporter(world))
     described = dict(re.findall(r"^# HELP (\S+) (.+)$", text, re.M))
     assert set(described) == set(FAMILIES)
-    assert {name for name, _ in scraped} == set(FAMILIES)
+    nothing_replaced = {"mldebt_replaced_cost_per_row"}  # v1 served the newest batch
+    assert {name for name, _ in scraped} == set(FAMILIES) - nothing_replaced
     readme = (ROOT / "README.md").read_text()
     for name in FAMILIES:
         assert re.fullmatch(r"mldebt(_[a-z]+)+", name)
