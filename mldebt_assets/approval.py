@@ -131,13 +131,19 @@ def promote_by_hand(
 
 
 def waiting(facts: list[Fact], pipeline: Pipeline, version: int | None) -> Fact:
-    """Return the newest proposal on which nobody has decided, or that of a version."""
+    """Return the newest proposal on which nobody has decided, or that of a version.
+
+    Raises: RefusedError where none waits; UnknownVersionError where nothing was decided on it.
+    """
     proposals = {fact.body["version"]: fact for fact in open_proposals(facts)}
     if version is None and proposals:
         return list(proposals.values())[-1]
     if version in proposals:
         return proposals[version]
     what = f"No candidate of {pipeline.name}" if version is None else f"{pipeline.name} v{version}"
+    decided = {fact.body["version"] for fact in facts if "version" in fact.body}
+    if version is not None and version not in decided:
+        raise UnknownVersionError.of(pipeline.name, version, decided)
     waits = ", ".join(f"v{one}" for one in proposals) or "none does"
     verb = "waits" if version is None else "does not wait"
     said = f"{what} {verb} for a person's approval; waiting: {waits}."

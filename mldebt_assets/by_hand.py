@@ -11,6 +11,7 @@ import os
 import socket
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from mldebt_assets.assets.evidence import report
@@ -30,7 +31,7 @@ from mldebt_assets.core.errors import BusyError, CallError, RefusedError
 from mldebt_assets.promotions import open_intents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import dagster as dg
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from mldebt_assets.resources import Platform
 
 USER_VARIABLE = "MLDEBT_USER"
+CLOCK_VARIABLE = "MLDEBT_TRUST_CLOCK"
+MOST_BACKWARDS = timedelta(hours=1)  # the clocks of two hosts may differ, by little
 
 
 def who() -> str:
@@ -61,16 +64,36 @@ def require_reason(reason: str) -> str:
     return reason.strip()
 
 
+def require_clock(facts: Sequence[Fact], pipeline: Pipeline, now: datetime) -> None:
+    """Raise RefusedError where this clock is far behind the one that wrote the newest fact.
+
+    Order comes from the record's sequence, but who asks later what was known when, by the wall
+    clock, would be told wrongly for ever. ``MLDEBT_TRUST_CLOCK`` says that this clock is right.
+    """
+    newest = max((fact.recorded_at for fact in facts), default=now)
+    if newest - now <= MOST_BACKWARDS or os.environ.get(CLOCK_VARIABLE):
+        return
+    raise RefusedError.of(
+        f"This machine's clock says {now:%Y-%m-%d %H:%M} UTC, but the promotion record of "
+        f"{pipeline.name} was written at {newest:%Y-%m-%d %H:%M} UTC: one of the two clocks is "
+        "wrong, and nothing was changed.",
+        f"set the clock; if this one is right, say it again with {CLOCK_VARIABLE}=1.",
+    )
+
+
 @contextmanager
 def settled(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, now: datetime
 ) -> Iterator[list[Fact]]:
     """Hold the pipeline's lock and give its facts, once nothing is left open by a kill.
 
-    Raises: BusyError if somebody else is changing the champion.
+    Raises: BusyError if somebody else is changing the champion; RefusedError if the clock went
+            backwards.
     """
     record = platform.record(pipeline.name)
-    if open_intents(record.facts()):
+    known = record.facts()
+    require_clock(known, pipeline, now)
+    if open_intents(known):
         fail_dead_runs(instance, platform, now)
     with alone(platform, pipeline):
         finish_open(instance, platform, pipeline)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 LAYOUT_VERSION = 1
+DVC_FOLDERS = ("files", "md5")  # a disk that is not mounted has its folder, but not these
 # MLflow would show an experiment as one of its generative models, without this.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -272,6 +273,12 @@ def _initialise_dvc(home: Home) -> None:
         "core": {"no_scm": True, "analytics": False, "remote": "store"},
         'remote "store"': {"url": home.remote_url, "verify": True},
     }
+    if "://" not in home.remote_url:
+        try:
+            Path(home.remote_url, *DVC_FOLDERS).mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            reason = f"it cannot be made ({problem.strerror})"
+            raise UnreachableError.of(f"The remote {home.remote_url}", reason) from problem
     _write_once(home.root / ".dvc" / "config", "\n".join(ConfigObj(settings).write()) + "\n")
     _write_once(home.root / ".dvcignore", "/dagster\n/mlflow\n/records\n")
 

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import re
+import sys
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,14 +123,12 @@ class Registry:
     def reachable(self) -> Iterator[None]:
         """Turn a server or a database that does not answer into UnreachableError.
 
-        By itself MLflow tries for minutes.
+        By itself MLflow tries for minutes. It is not imported here: that takes seconds.
         """
-        from mlflow.exceptions import MlflowException
-
         os.environ.setdefault(RETRIES_VARIABLE, "1")
         try:
             yield
-        except MlflowException as problem:
+        except _mlflow_error() as problem:
             reason = CREDENTIALS.sub("//", str(problem).partition("\n")[0])
             raise UnreachableError.of("MLflow", reason) from problem
 
@@ -201,6 +200,13 @@ class Registry:
                     self.client.set_terminated(run.info.run_id, "KILLED")
                     ended.append(str(run.info.run_id))
         return ended
+
+
+def _mlflow_error() -> type[Exception] | tuple[()]:
+    """Return the class of MLflow's errors; nothing where MLflow was not imported."""
+    exceptions = sys.modules.get("mlflow.exceptions")
+    error: type[Exception] | tuple[()] = () if exceptions is None else exceptions.MlflowException
+    return error
 
 
 def served_facts(pipeline: str, weights_sha256: str) -> str:

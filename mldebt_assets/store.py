@@ -105,6 +105,7 @@ class SnapshotStore:
         path = f"{folder}/{digest[:HASH_DIGITS_IN_PATHS]}/{name}"
         snapshot = Snapshot(path=path, sha256=digest, md5=address, bytes=len(data))
         cache, remote = self._databases
+        self.require_remote()
         self._add_to_cache(cache, data, address)
         _require(_read(cache, address), digest, f"{path} in the cache")
         try:
@@ -138,6 +139,7 @@ class SnapshotStore:
         cache, remote = self._databases
         data = _read(cache, md5)
         if data is None:
+            self.require_remote()
             try:
                 data = _read(remote, md5)
             except OSError as problem:
@@ -161,7 +163,7 @@ class SnapshotStore:
         database = self._databases[0 if place == "cache" else 1]
         local = place == "cache" or database.fs.protocol == "local"
         if place == "remote":
-            self._require_remote()
+            self.require_remote()
         hasher, size = hashlib.sha256(), 0
         try:
             with database.fs.open(database.oid_to_path(md5), "rb") as file:
@@ -176,8 +178,11 @@ class SnapshotStore:
             raise UnreachableError.of(f"The remote {self.remote_name}", str(problem)) from problem
         return Copy(hasher.hexdigest(), size)
 
-    def _require_remote(self) -> None:
-        """Raise UnreachableError where the remote is a local folder that is not there."""
+    def require_remote(self) -> None:
+        """Raise UnreachableError where the remote is a local folder that is not there.
+
+        DVC would make it anew: under a disk that is not mounted, and empty.
+        """
         remote = self._databases[1]
         if remote.fs.protocol == "local" and not Path(remote.path).is_dir():
             raise UnreachableError.of(f"The remote {self.remote_name}", "there is no such folder")
@@ -189,7 +194,7 @@ class SnapshotStore:
 
         Raises: UnreachableError if the remote does not let go of them.
         """
-        self._require_remote()
+        self.require_remote()
         for database in self._databases:
             try:
                 if database.exists(md5):

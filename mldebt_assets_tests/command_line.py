@@ -15,6 +15,7 @@ import typer
 
 from mldebt_assets import cli, definitions, pipelines
 from mldebt_assets.cli import remake
+from mldebt_assets.core.errors import UnreachableError
 from mldebt_assets.core.fingerprint import canonical_json
 from mldebt_assets.reproduction import prove
 from mldebt_assets_tests import world
@@ -69,7 +70,15 @@ def remade_here(recipe, platform, folder, _code, _report):
     home, recipe_file, result_file = folder / "home", folder / "recipe", folder / "result"
     platform.snapshots.lend_remote(home)
     recipe_file.write_bytes(canonical_json(recipe))
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()):
+    told = io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(told),
+    ):
         patch.setenv("MLDEBT_HOME", str(home))
-        assert remake.main(recipe_file, result_file) == 0
+        code = remake.main(recipe_file, result_file)
+    if code == prove.EXIT_UNREACHABLE:
+        raise UnreachableError(told.getvalue().strip())
+    assert code == 0, told.getvalue()
     return json.loads(result_file.read_bytes())

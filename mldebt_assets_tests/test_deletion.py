@@ -45,7 +45,7 @@ NEXT = "2020-06"
 def with_remote(original, tmp_path):
     """Copy an installation with its remote and MLflow's files: all of them are removed from."""
     copied = copy_of(original.home, tmp_path)
-    shutil.copytree(original.home.remote_url, copied.remote_url)
+    shutil.copytree(original.home.remote_url, copied.remote_url, dirs_exist_ok=True)
     its_own_files(original.home, copied)
 
 

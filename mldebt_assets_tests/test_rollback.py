@@ -488,7 +488,7 @@ def test_the_exit_code_tells_a_wrong_call_from_a_refusal(typed, arguments, code,
 
 def test_what_was_gone_back_to_is_verified_like_any_other(promoted, typed):
     """Verification of a champion must not depend on who promoted it."""
-    shutil.copytree(promoted.home.remote_url, typed.home.remote_url)
+    shutil.copytree(promoted.home.remote_url, typed.home.remote_url, dirs_exist_ok=True)
     go_back(typed)
     said = mldebt("verify", "parcels")
     assert said.code == 0, said.out

@@ -220,6 +220,7 @@ def test_two_files_with_one_md5_are_never_taken_for_one_another(store):
 
 def test_a_remote_that_cannot_be_written_is_named_and_leaves_no_pointer(store, home):
     """A pointer to bytes that are nowhere else is a promise that nobody keeps."""
+    shutil.rmtree(home.remote_url)
     Path(home.remote_url).write_text("a file where the remote should be")
     with pytest.raises(UnreachableError, match=f"{home.remote_url} cannot be reached[\\s\\S]*Fix:"):
         store.put(b"a\n", **PLACE)
@@ -239,10 +240,11 @@ def test_a_remote_that_cannot_be_read_is_not_said_to_be_without_the_snapshot(sto
 def test_a_remote_that_was_away_takes_what_is_put_when_it_is_back(store, home):
     """An outage costs a retry, never a snapshot."""
     remote = Path(home.remote_url)
-    remote.write_text("away")
+    away = remote.rename(remote.with_name("away"))
     with pytest.raises(UnreachableError, match="cannot be reached"):
         store.put(b"a\n", **PLACE)
-    remote.unlink()
+    assert not remote.exists(), "beside a disk that is not mounted, nothing is begun anew"
+    away.rename(remote)
     snapshot = store.put(b"a\n", **PLACE)
     assert pushed(home, snapshot.md5).read_bytes() == b"a\n"
 

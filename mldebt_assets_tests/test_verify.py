@@ -518,7 +518,8 @@ def test_before_the_first_champion_there_is_nothing_to_verify(tmp_path):
 @pytest.fixture
 def copied(world, tmp_path):
     """A copy of the installation, to be damaged for good."""
-    shutil.copytree(world.home.remote_url, copy_of(world.home, tmp_path).remote_url)
+    copied = copy_of(world.home, tmp_path)
+    shutil.copytree(world.home.remote_url, copied.remote_url, dirs_exist_ok=True)
     shutil.copytree(world.landing, tmp_path / "landing")
     shutil.copytree(world.landing.parent / "labels", tmp_path / "labels")
     with installation(tmp_path) as made:

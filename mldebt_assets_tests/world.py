@@ -6,27 +6,28 @@ import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
 
 from mldebt_assets.definitions import define
-from mldebt_assets.home import Home, initialise
+from mldebt_assets.home import DVC_FOLDERS, Home, initialise
 from mldebt_assets.replay import Outcome, replay
 from mldebt_assets.resources import Platform
 from mldebt_assets_tests import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mldebt_assets.pipeline import Pipeline
 
 
 def copy_of(home: Home, root: Path) -> Home:
-    """Return a copy of a complete home below ``root``, with a remote of its own."""
+    """Return a copy of a complete home below ``root``, with a remote of its own, still empty."""
     copied = Home(root / "home")
+    Path(copied.remote_url, *DVC_FOLDERS).mkdir(parents=True, exist_ok=True)
     shutil.copytree(home.root, copied.root)
     settings = copied.root / ".dvc" / "config"
     settings.write_text(settings.read_text().replace(home.remote_url, copied.remote_url))

@@ -32,11 +32,11 @@ MARKS = {OK: "✓", WARNING: "!", UNKNOWN: "?"}
 
 # Evidence may be twice as old as its period: a week of the schedule, a month of the data.
 DAY = 86_400
+CLOCKS_DIFFER_SECONDS = 3_600  # between two hosts
 OLD_DAYS = {"reproducible": 14, "input_change": 62, "rollback": 14}
 
 LEAST_TO_GO_BACK = 2
 BY = "by"
-FIX = "\nFix: "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,9 @@ def as_document(name: str, answer: Answer, address: str, now: datetime) -> dict[
     said, standing, oldest = answer.said, answer.standing, OLD_DAYS.get(name)
     if age is not None and oldest is not None and age > oldest * DAY:
         said += f"; shown {age / DAY:.0f} days ago, more than {oldest}"
+        standing = WARNING
+    if age is not None and age < -CLOCKS_DIFFER_SECONDS:
+        said += "; shown at a time that is still to come. Fix: set this machine's clock"
         standing = WARNING
     at = None if answer.timestamp is None else datetime.fromtimestamp(answer.timestamp, UTC)
     return {
@@ -165,7 +168,7 @@ def input_change(
     try:
         change = change_over_the_month(instance, platform, pipeline, champions)
     except (SnapshotError, UnreachableError) as problem:
-        said = f"the reports cannot be read: {str(problem).partition(FIX)[0]}"
+        said = f"the reports cannot be read: {' '.join(str(problem).splitlines())}"
         return Answer(said=said, standing=WARNING, due=True, page=page_of(asset))
     if change is None:
         return Answer()

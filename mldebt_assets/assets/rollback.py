@@ -140,8 +140,8 @@ def require_whole(
 
     Its page is made once, too: what could stop the promotion half-way stops it before.
 
-    Raises: RefusedError naming what is gone or damaged; UnreachableError if the remote is needed,
-            and does not answer.
+    Raises: RefusedError naming what is gone or damaged; UnreachableError if the remote does not
+            answer.
     """
     body, name = target.promotion.body, f"{pipeline.name} v{target.version}"
     with refusing(name):
@@ -160,6 +160,7 @@ def require_whole(
         if platform.registry.run_tags(registered.run_id) is None:
             raise SnapshotMissingError.of(f"{name}'s run {registered.run_id}", "none", "MLflow")
         headline(instance, platform, pipeline, target.promotion)
+    platform.snapshots.examine("remote", body["training_set"]["md5"])  # the promotion goes there
     hashes = {batch: one["sha256"] for batch, one in target.reference["batches"].items()}
     stated = {
         "the record's own weights": body["model"]["sha256"],

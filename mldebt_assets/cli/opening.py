@@ -52,7 +52,8 @@ progress = Terminal(stderr=True, highlight=False)
 def opened() -> Iterator[tuple[Platform, dg.DagsterInstance]]:
     """Open the home's stores and Dagster's instance.
 
-    Raises: HomeError if the home is missing, half made or cannot be written.
+    Raises: HomeError if the home is missing, half made or cannot be written; UnreachableError if
+            MLflow does not answer.
     """
     home = Home.locate().require()
     os.environ.update(home.environment())
@@ -60,8 +61,9 @@ def opened() -> Iterator[tuple[Platform, dg.DagsterInstance]]:
 
     from mldebt_assets.resources import Platform
 
-    with dg.DagsterInstance.get() as instance:
-        yield Platform(home), instance
+    platform = Platform(home)
+    with platform.registry.reachable(), dg.DagsterInstance.get() as instance:
+        yield platform, instance
 
 
 def say(text: str) -> None:

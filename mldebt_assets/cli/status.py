@@ -117,11 +117,11 @@ def cut(text: str) -> str:
 def age(seconds: float) -> str:
     """Return how long ago something was proved, in the largest unit that fits.
 
-    >>> age(30), age(60), age(7_300), age(200_000)
-    ('just now', '1 minute ago', '2 hours ago', '2 days ago')
+    >>> age(-7_300), age(30), age(60), age(7_300), age(200_000)
+    ('in the future', 'just now', '1 minute ago', '2 hours ago', '2 days ago')
     """
     for length, unit in AGES:
         count = int(seconds // length)
-        if count:
+        if count > 0:
             return f"{count} {unit}{'s' * (count > 1)} ago"
-    return "just now"
+    return "just now" if seconds > -AGES[-1][0] else "in the future"

@@ -20,6 +20,18 @@ PLACES = {
     "mlflow": "MLflow's tags, alias and files",
 }
 
+BACKUP = "restore {} from its backup"
+MENDS = {
+    "record": BACKUP.format("the promotion record")
+    + "; what is only begun is finished or undone by the next start.",
+    "cache": "delete what is damaged from .dvc/cache in the home: the remote's copy is taken then.",
+    "remote": BACKUP.format("the remote")
+    + "; where the cache is sound, delete what is damaged there and `dvc push` in the home.",
+    "pointer": BACKUP.format("the pointer") + ": `dvc pull` follows it.",
+    "dagster": BACKUP.format("Dagster's database") + ".",
+    "mlflow": BACKUP.format("MLflow's database, or the file,") + ".",
+}
+
 
 def verify(pipeline: PipelineName, as_json: AsJson = False) -> None:
     """Read again and compare everything that the champion stands on.
@@ -61,6 +73,7 @@ def show(answer: dict[str, Any]) -> None:
         total = sum(one["count"] for one in here)
         compared.add_row(shown, f"{total:,}", f"{read / MEGABYTE:,.1f}" if read else "")
     out.print(compared)
+    wrong = {problem["where"] for problem in problems}
     for problem in problems:
         out.print()
         say(f"{problem['what']}, in {PLACES[problem['where']]}")
@@ -68,6 +81,10 @@ def show(answer: dict[str, Any]) -> None:
         say(f"  found     {inline(problem['found'])}")
         if problem["found"] is None and problem["what"] in LOST:
             say(f"  Fix: {mend(problem['what'], name, problem['expected'])}")
+            wrong.discard(problem["where"])
+    for where in [one for one in PLACES if one in wrong]:
+        out.print()
+        say(f"Fix, in {PLACES[where]}: {MENDS[where]}")
 
 
 def count(problems: list[dict[str, Any]]) -> str:
