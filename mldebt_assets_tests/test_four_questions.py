@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from mldebt_assets import pipelines
 from mldebt_assets.assets import four_questions, reproduction, rollback
 from mldebt_assets.assets.evidence import report
 from mldebt_assets.assets.four_questions import as_markdown, judged
@@ -28,8 +29,10 @@ from mldebt_assets.jobs import (
 )
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.replay import SILENT
+from mldebt_assets.reproduction import prove
 from mldebt_assets.schedules import evidence_name
 from mldebt_assets.snapshots import newest
+from mldebt_assets_tests.command_line import remade_here
 from mldebt_assets_tests.sample import BATCHES, rows, write_batch
 from mldebt_assets_tests.world import World, copy_of, installation
 
@@ -415,6 +418,32 @@ def test_the_weekly_evidence_waits_for_a_champion_and_the_drill_for_a_second(wor
     without_drill = [name for name in EVIDENCE_CHECKS if name != rollback.CHECK]
     assert tick(first) == ([without_drill], None)
     assert tick(len(facts)) == ([[*EVIDENCE_CHECKS]], None)
+
+
+def test_the_weekly_job_trains_an_exact_copy_goes_the_way_back_and_then_asks(
+    promoted, world, monkeypatch
+):
+    """As the schedule asks for it: what it proves first is what it then speaks of."""
+    shutil.copytree(promoted.home.remote_url, world.home.remote_url, dirs_exist_ok=True)
+    monkeypatch.setattr(pipelines, "PIPELINES", (world.pipeline,))
+    monkeypatch.setattr(prove, "remade", remade_here)
+    before = world.platform.record("parcels").path.read_bytes()
+    repository = world.definitions.get_repository_def()
+    context = dg.build_schedule_context(instance=world.instance, repository_def=repository)
+    schedule = repository.get_schedule_def(evidence_name(world.pipeline))
+    (request,) = schedule.evaluate_tick(context).run_requests
+    job = repository.get_job(schedule.job_name)
+    done = job.get_subset(asset_check_selection={*request.asset_check_keys}).execute_in_process(
+        instance=world.instance, run_config={**SILENT, **request.run_config}, tags=request.tags
+    )
+    found = done.get_asset_check_evaluations()
+    assert [one.check_name for one in found] == [*EVIDENCE_CHECKS]
+    assert [one.passed for one in found] == [True, True, True], [one.description for one in found]
+    assert found[0].description.startswith("v2: bit-identical; ")
+    assert found[-1].description == "3 of 3 questions that are due have a good answer."
+    for name in ("reproducible", "rollback"):
+        assert answers(world)[name]["evidence"]["run_id"] == done.run_id
+    assert world.platform.record("parcels").path.read_bytes() == before
 
 
 def test_training_proves_nothing_and_the_evidence_trains_nothing(world):

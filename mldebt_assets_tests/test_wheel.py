@@ -214,6 +214,14 @@ def test_the_wheel_makes_the_same_champion_from_the_same_data(stories):
     assert len(wheel["code"]["digest"]) == 64
 
 
+def test_the_wheel_trains_an_exact_copy_where_no_checkout_is(stories, installed):
+    """In production there is no git: the installed package is the recorded code."""
+    answer = json.loads(installed.mldebt("reproduce", "flight_delays", "--json"))
+    assert (answer["verdict"], answer["differs"]) == ("bit-identical", [])
+    assert answer["weights_sha256"] == stories["wheel"]["model"]["weights_sha256"]
+    assert answer["code"] == stories["wheel"]["code"]
+
+
 def test_the_wheel_is_trained_on_what_the_committed_pointers_name(stories):
     """The demonstration comes out of a package index; this is what it was measured on."""
     for entry in stories["wheel"]["training_set"]["batches"]:
