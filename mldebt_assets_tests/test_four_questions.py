@@ -380,7 +380,7 @@ def test_no_name_is_markup_on_the_page_of_the_champion():
     }  # fmt: skip
     told = as_markdown({"input_change": odd})
     assert "\n" not in told
-    assert told == (r"- ! **How much?** \[x\]\(javascript:y\) \<img src=z\> \*most\* \`c\` \# d")
+    assert told == (r"- ! **How much?** \[x\](javascript:y) &lt;img src=z&gt; \*most\* \`c\` # d")
 
 
 @pytest.mark.parametrize(

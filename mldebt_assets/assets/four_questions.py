@@ -4,7 +4,6 @@ The champion's materialization says what was true when it was promoted; what is 
 grows old, is said by this check, once a week and whenever it is run.
 """
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -13,14 +12,14 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.questions import MARKS, OK, answers_of
+from mldebt_assets.assets.questions import OK, answers_of
+from mldebt_assets.page import MARKS, in_markdown
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 
 CHECK = "four_questions"
 MEANING = "The four questions have answers by now: good ones, proved, and not long ago."
 AFTER_THE_OTHERS = {"dagster/priority": "-1"}
-MARKDOWN_SIGNS = re.compile(r"([\\`*_{}\[\]<>()#|~!&])")
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -63,19 +62,10 @@ def as_markdown(answers: Mapping[str, Mapping[str, Any]]) -> str:
 
 def item(answer: Mapping[str, Any]) -> str:
     """Return one answer as an item of a list; a link stays on the server that shows it."""
-    said = f"- {MARKS[answer['standing']]} **{escaped(answer['question'])}** "
-    said += escaped(answer["answer"])
+    said = f"- {MARKS[answer['standing']]} **{in_markdown(answer['question'])}** "
+    said += in_markdown(answer["answer"])
     if answer["link"] is None:
         return said
     path = urlsplit(answer["link"])._replace(scheme="", netloc="").geturl()
     at = f", {answer['shown_at'][:16].replace('T', ' ')} UTC" if answer["shown_at"] else ""
     return f"{said} ([evidence]({path}){at})"
-
-
-def escaped(text: str) -> str:
-    r"""Return text in which Markdown finds no markup; a column may have any name.
-
-    >>> escaped("a*b <i>")
-    'a\\*b \\<i\\>'
-    """
-    return MARKDOWN_SIGNS.sub(r"\\\1", " ".join(text.split()))

@@ -28,7 +28,6 @@ NOT_SCANNED = "not scanned"
 
 # The words of Nagios's plugins, and of most monitoring since.
 OK, WARNING, UNKNOWN = "ok", "warning", "unknown"
-MARKS = {OK: "✓", WARNING: "!", UNKNOWN: "?"}
 
 # Evidence may be twice as old as its period: a week of the schedule, a month of the data.
 DAY = 86_400

@@ -13,10 +13,10 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, OptionalPipelineName
 from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short
 from mldebt_assets.core.errors import CallError
+from mldebt_assets.page import MARKS
 
 LONGEST_ANSWER = 90
 COLOURS = {"ok": "green", "warning": "yellow", "unknown": "dim"}
-MARKS = {"ok": "✓", "warning": "!", "unknown": "?"}
 AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.page import MARKS, stand_alone
 from mldebt_assets.plots.look import COLOURS, GRID, INK, MUTED, PAPER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-WORDS = {"ok": "✓ ok", "warning": "! attention", "unknown": "? unknown"}
+WORDS = {"ok": "ok", "warning": "attention", "unknown": "unknown"}
 NOTHING = "Nothing has shown it yet."
 SHOWN_REPORTS = 4
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 # A standing has a mark and a word beside its colour. In the dark the colours are the lighter ones
 # of the same palette: Okabe and Ito, Color Universal Design, 2008.
@@ -71,21 +71,10 @@ def page(statuses: Sequence[Mapping[str, Any]], now: datetime, ages: Mapping[str
     """
     title = ", ".join(status["pipeline"] for status in statuses) or "no pipeline"
     sections = "\n".join(section(status, ages) for status in statuses)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}: the champion and the four questions</title>
-<style>{STYLE}</style>
-</head>
-<body>
-{sections}
-<footer>As of {now:%Y-%m-%d %H:%M} UTC, by mldebt status. Links lead to Dagster's web UI.</footer>
-</body>
-</html>
-"""
+    body = f"""{sections}
+<footer>As of {now:%Y-%m-%d %H:%M} UTC, by mldebt status. Links lead to Dagster's web UI.
+</footer>"""
+    return stand_alone(f"{title}: the champion and the four questions", STYLE, body)
 
 
 def section(status: Mapping[str, Any], ages: Mapping[str, str]) -> str:
@@ -122,7 +111,7 @@ def card(question: Mapping[str, Any], age: str) -> str:
     return (
         f'<article class="{escape(standing)}">\n'
         f'<div class="head"><h2>{escape(question["question"])}</h2>'
-        f'<span class="mark">{WORDS[standing]}</span></div>\n'
+        f'<span class="mark">{MARKS[standing]} {WORDS[standing]}</span></div>\n'
         f'<p class="answer">{escape(question["answer"])}</p>\n{proof(question, age)}\n</article>'
     )
 

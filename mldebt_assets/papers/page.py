@@ -9,11 +9,8 @@ import html
 import re
 from dataclasses import dataclass
 
+from mldebt_assets.page import in_markdown, stand_alone
 from mldebt_assets.papers.look import CSS
-
-MARKDOWN_SIGNS = re.compile(r"([\\`*\[\]|~])|(?<!\w)(_)|(_)(?!\w)")
-LINE_START = re.compile(r"^(\d+)([.)])(?!\S)|^([#+=-]+)(?!\S)")
-POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 @dataclass(frozen=True)
@@ -111,19 +108,15 @@ def markdown_table(
 
 
 def marked(cell: Cell) -> str:
-    r"""Return text in which Markdown and HTML find no markup, in one line.
+    r"""Return a cell in which Markdown and HTML find no markup, in one line.
 
-    >>> marked("a *b* <i> #1 flight_delays"), marked("# no"), marked(Code("f2"))
-    ('a \\*b\\* &lt;i&gt; #1 flight_delays', '\\# no', '`f2`')
+    >>> marked("a *b*"), marked(Code("f2")), marked(Code("a|b"))
+    ('a \\*b\\*', '`f2`', 'a\\|b')
     """
-    text = " ".join((cell.text if isinstance(cell, Code) else cell).split())
-    if isinstance(cell, Code) and text and not re.search(r"[`|]", text):
-        return f"`{text}`"
-    escaped = MARKDOWN_SIGNS.sub(lambda found: "\\" + found[0], text)
-    escaped = LINE_START.sub(
-        lambda found: f"{found[1]}\\{found[2]}" if found[1] else "\\" + found[0], escaped
-    )
-    return html.escape(escaped, quote=False)
+    if isinstance(cell, str):
+        return in_markdown(cell)
+    text = " ".join(cell.text.split())
+    return f"`{text}`" if text and not re.search(r"[`|]", text) else in_markdown(text)
 
 
 def to_html(page: Page) -> str:
@@ -139,26 +132,14 @@ def to_html(page: Page) -> str:
         + "\n</section>"
         for section in page.sections
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)}</title>
-<style>{CSS}</style>
-</head>
-<body>
-<header>
+    body = f"""<header>
 <p class="kind">{html.escape(page.kind)}</p>
 <h1>{html.escape(page.title)}</h1>
 <p class="lead">{html.escape(page.lead)}</p>
 </header>
 <dl class="figures">{figures}</dl>
-{sections}
-</body>
-</html>
-"""
+{sections}"""
+    return stand_alone(title, CSS, body)
 
 
 def html_block(block: Block) -> str:
