@@ -8,6 +8,7 @@ comes once.
 """
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -26,13 +27,16 @@ from mldebt_assets.jobs import (
     retraining_job_name,
 )
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import way_back
+from mldebt_assets.promotions import Champion, way_back
 from mldebt_assets.sensors import platform
 
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 3 * * 0"
 EVIDENCE = "0 5 * * 0"
 TIMEZONE_VARIABLE = "MLDEBT_TIMEZONE"
+
+Asked = list[dg.RunRequest] | dg.RunRequest | dg.SkipReason
+Decide = Callable[[dg.ScheduleEvaluationContext], Asked]
 
 
 def nightly_name(pipeline: Pipeline) -> str:
@@ -53,25 +57,9 @@ def evidence_name(pipeline: Pipeline) -> str:
 def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
     """Return the pipeline's schedules."""
 
-    @dg.schedule(
-        name=nightly_name(pipeline),
-        job_name=batch_job_name(pipeline),
-        cron_schedule=NIGHTLY,
-        execution_timezone=timezone(pipeline),
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Take in every new or changed file of the landing folder, one run a batch.",
-    )
     def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         return all_arrivals(context.instance, pipeline, platform(), datetime.now(UTC))
 
-    @dg.schedule(
-        name=weekly_name(pipeline),
-        job_name=retraining_job_name(pipeline),
-        cron_schedule=WEEKLY,
-        execution_timezone=timezone(pipeline),
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Train a candidate on Sundays if anything is new, whatever drift says.",
-    )
     def weekly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return weekly_training(
             context.instance,
@@ -81,23 +69,65 @@ def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
             now=datetime.now(UTC),
         )
 
+    def evidence(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        return evidence_due(pipeline, way_back(platform().record(pipeline.name).facts()))
+
+    return [
+        by_the_clock(
+            pipeline,
+            nightly,
+            name=nightly_name(pipeline),
+            job_name=batch_job_name(pipeline),
+            cron=NIGHTLY,
+            description="Take in every new or changed file of the landing folder, one run a batch.",
+        ),
+        by_the_clock(
+            pipeline,
+            weekly,
+            name=weekly_name(pipeline),
+            job_name=retraining_job_name(pipeline),
+            cron=WEEKLY,
+            description="Train a candidate on Sundays if anything is new, whatever drift says.",
+        ),
+        by_the_clock(
+            pipeline,
+            evidence,
+            name=evidence_name(pipeline),
+            job_name=evidence_job_name(pipeline),
+            cron=EVIDENCE,
+            description="Train an exact copy, rehearse the way back, then ask the four questions.",
+        ),
+    ]
+
+
+def by_the_clock(
+    pipeline: Pipeline, decide: Decide, *, name: str, job_name: str, cron: str, description: str
+) -> dg.ScheduleDefinition:
+    """Return a schedule, off by default, whose every tick is what ``decide`` says of it."""
+
     @dg.schedule(
-        name=evidence_name(pipeline),
-        job_name=evidence_job_name(pipeline),
-        cron_schedule=EVIDENCE,
+        name=name,
+        job_name=job_name,
+        cron_schedule=cron,
         execution_timezone=timezone(pipeline),
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Rehearse the way back, then ask the four questions; the champion stays.",
+        description=description,
     )
-    def evidence(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        ways = len(way_back(platform().record(pipeline.name).facts()))
-        if not ways:
-            return dg.SkipReason("There is no champion yet, so nothing is to be proved.")
-        early = () if ways >= LEAST_TO_GO_BACK else (rollback.CHECK,)
-        due = [one for one in EVIDENCE_CHECKS if one not in early]
-        return dg.RunRequest(asset_check_keys=[evidence_check(pipeline, one) for one in due])
+    def schedule(context: dg.ScheduleEvaluationContext) -> Asked:
+        return decide(context)
 
-    return [nightly, weekly, evidence]
+    return schedule
+
+
+def evidence_due(
+    pipeline: Pipeline, champions: Sequence[Champion]
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for the proofs that are due, given the way back: no drill where there is none."""
+    if not champions:
+        return dg.SkipReason("There is no champion yet, so nothing is to be proved.")
+    early = () if len(champions) >= LEAST_TO_GO_BACK else (rollback.CHECK,)
+    due = [one for one in EVIDENCE_CHECKS if one not in early]
+    return dg.RunRequest(asset_check_keys=[evidence_check(pipeline, one) for one in due])
 
 
 def timezone(pipeline: Pipeline) -> str:

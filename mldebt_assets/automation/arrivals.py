@@ -31,7 +31,7 @@ from mldebt_assets.provenance import code_digest
 from mldebt_assets.snapshots import as_stored, newest_of_each
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from datetime import datetime
 
     from mldebt_assets.pipeline import LandingFolder, Pipeline
@@ -84,21 +84,19 @@ def next_arrival(
     settled: dict[str, str] = json.loads(context.cursor or "{}")
     unsettled = [a for a in folder.arrivals if settled.get(a.batch) != a.fingerprint]
     refused = refusals(pipeline, platform)
-    seen: dict[str, Outlook] = {}
-    for arrival in unsettled:
-        outlook = look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
-        if outlook.request is not None:
-            return dg.SensorResult(
-                run_requests=[outlook.request],
-                dynamic_partitions_requests=[batches(pipeline).build_add_request([arrival.batch])],
-                cursor=json.dumps(settled),
-            )
-        seen[arrival.batch] = outlook
-        if outlook.state == "settled":
-            settled[arrival.batch] = arrival.fingerprint
-        if outlook.state == "waits":
-            break  # Batches are taken in in their order.
-    return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=json.dumps(settled))
+
+    def judge(arrival: Arrival) -> Outlook:
+        return look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
+
+    seen, wanted = up_to_the_first_wanted(unsettled, judge, one_after_another=True)
+    fingerprints = {arrival.batch: arrival.fingerprint for arrival in unsettled}
+    settled |= {b: fingerprints[b] for b, outlook in seen.items() if outlook.state == "settled"}
+    if wanted is None:
+        return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=json.dumps(settled))
+    added = batches(pipeline).build_add_request([wanted.partition_key or ""])
+    return dg.SensorResult(
+        run_requests=[wanted], dynamic_partitions_requests=[added], cursor=json.dumps(settled)
+    )
 
 
 def next_labels(
@@ -120,16 +118,33 @@ def next_labels(
     names = context.instance.get_dynamic_partitions(batches(pipeline).name or "")
     scored = newest_of_each(context.instance, key(pipeline, "predictions"), names)
     refused = refusals(pipeline, platform)
-    seen: dict[str, Outlook] = {}
-    for arrival in folder.arrivals:
+
+    def judge(arrival: Arrival) -> Outlook:
         if arrival.batch not in scored:
-            seen[arrival.batch] = Outlook(state="waits", reason="its batch has not been scored yet")
-            continue
-        outlook = look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
+            return Outlook(state="waits", reason="its batch has not been scored yet")
+        return look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
+
+    seen, wanted = up_to_the_first_wanted(folder.arrivals, judge, one_after_another=False)
+    if wanted is None:
+        return dg.SensorResult(skip_reason=nothing_asked(folder, seen))
+    return dg.SensorResult(run_requests=[wanted])
+
+
+def up_to_the_first_wanted(
+    arrivals: Iterable[Arrival], judge: Callable[[Arrival], Outlook], *, one_after_another: bool
+) -> tuple[dict[str, Outlook], dg.RunRequest | None]:
+    """Return what was found about files, by batch, and the first run that is to be asked for.
+
+    Where they go one after another, one that waits holds up those behind it.
+    """
+    seen: dict[str, Outlook] = {}
+    for arrival in arrivals:
+        seen[arrival.batch] = outlook = judge(arrival)
         if outlook.request is not None:
-            return dg.SensorResult(run_requests=[outlook.request])
-        seen[arrival.batch] = outlook
-    return dg.SensorResult(skip_reason=nothing_asked(folder, seen))
+            return seen, outlook.request
+        if one_after_another and outlook.state == "waits":
+            break
+    return seen, None
 
 
 def all_arrivals(
