@@ -29,6 +29,7 @@ LONG = (
     "test_dead_runs",
     "test_browser",
     "test_container",
+    "test_postgres",
     "test_interrupted",
     "test_daemon",
     "test_wheel",

@@ -10,106 +10,50 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
-import shlex
 import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pytest
 import requests
-import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from sqlalchemy import create_engine, inspect
 
-from mldebt_assets.answers.story import chapters
-from mldebt_assets.core.errors import HomeError, UnreachableError
-from mldebt_assets.home import (
-    POSTGRES_YAML,
-    STORAGE_VARIABLE,
-    TELEMETRY_OFF,
-    TRACKING_VARIABLE,
-    Home,
-    initialise,
+from mldebt_assets.home import STORAGE_VARIABLE, Home
+from mldebt_assets_tests.composition import (
+    COMPOSE,
+    DEADLINE_SECONDS,
+    IMAGE,
+    PASSWORD,
+    ROOT,
+    SERVICES,
+    Cluster,
+    cluster_of_this_machine,
+    health_check,
+    stages,
+    wait_until,
 )
-from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import end, free_port
-from mldebt_assets_tests.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
-SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-PASSWORD = "not the one of anybody"  # noqa: S105 - of a cluster that lives as long as a test
-DEADLINE_SECONDS = 240
 LANDED = b"not,flights\n1,2\n"
 EXACT_IMAGE = re.compile(r"[a-z]+:\d+\.\d+(\.\d+)?(-[a-z]+)*")
-
-
-@dataclass
-class Stage:
-    """One stage of a Dockerfile: what it starts from, and its instructions in order."""
-
-    base: str
-    instructions: list[tuple[str, str]] = field(default_factory=list)
-
-    def last(self, instruction: str) -> str:
-        """Return what stands after the last instruction of that name."""
-        return [value for name, value in self.instructions if name == instruction][-1]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Every variable that ENV sets."""
-        values = [value for name, value in self.instructions if name == "ENV"]
-        return dict(word.split("=", 1) for value in values for word in shlex.split(value))
-
-
-def stages() -> list[Stage]:
-    """Return the Dockerfile's stages."""
-    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("#"))
-    found: list[Stage] = []
-    for line in text.replace("\\\n", " ").splitlines():
-        name, _, value = line.strip().partition(" ")
-        if name == "FROM":
-            found.append(Stage(value.split()[0]))
-        elif name:
-            found[-1].instructions.append((name, value.strip()))
-    return found
-
-
-IMAGE = stages()[-1]
 
 
 def command(service: str) -> list[str]:
     """Return what a service runs: its own command, else the image's."""
     return list(SERVICES[service].get("command") or json.loads(IMAGE.last("CMD")))
-
-
-def health_check(service: str) -> list[str]:
-    """Return the health check of a service, else the image's."""
-    if "healthcheck" in SERVICES[service]:
-        kind, *words = SERVICES[service]["healthcheck"]["test"]
-    else:
-        kind, _, text = IMAGE.last("HEALTHCHECK").split("CMD")[-1].strip().partition("[")
-        kind, words = "CMD", json.loads("[" + text)
-    assert kind == "CMD"
-    return list(words)
 
 
 def linter(name: str) -> str:
@@ -268,190 +212,11 @@ def test_everything_waits_for_the_one_process_that_makes_the_home():
     assert SERVICES["init"]["restart"] == "no"
 
 
-class Cluster:
-    """A PostgreSQL of this machine, with the user, password and databases of compose.yaml."""
-
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs, self.port = folder, programs, free_port()
-        service = SERVICES["postgres"]["environment"]
-        self.user, self.database = service["POSTGRES_USER"], service["POSTGRES_DB"]
-        # The server refuses to run as root, and tests in a container often do.
-        self.unprivileged: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            self.unprivileged = {"user": "nobody", "group": "nogroup", "extra_groups": []}
-            shutil.chown(folder, "nobody", "nogroup")
-
-    def run(self, program: str, *arguments: str | Path, **more: Any) -> None:
-        """Run one of PostgreSQL's programs to its end."""
-        account = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": self.user}
-        subprocess.run(
-            [self.programs / program, *arguments],
-            env={**os.environ, **account, "PGPASSWORD": PASSWORD},
-            cwd=self.folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-            **more,
-        )
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[Cluster]:
-        """Make the cluster as the image does, and serve it by TCP until the end."""
-        secret = self.folder / "password"
-        secret.write_text(PASSWORD)
-        secret.chmod(0o644)
-        method = ("--auth=scram-sha-256", "--no-sync", f"--pwfile={secret}")
-        self.run("initdb", "-D", "data", "-U", self.user, *method, **self.unprivileged)
-        listening = ("-c", "listen_addresses=127.0.0.1", "-p", str(self.port), "-k", self.folder)
-        server = subprocess.Popen(
-            [self.programs / "postgres", "-D", "data", *listening, "-c", "fsync=off"],
-            cwd=self.folder,
-            start_new_session=True,
-            stderr=subprocess.DEVNULL,
-            **self.unprivileged,
-        )
-        try:
-            wait_until(self.is_ready, "PostgreSQL's first answer")
-            self.run("createdb", self.database)
-            self.run("psql", "-d", self.database, "-f", ROOT / "container" / "databases.sql")
-            yield self
-        finally:
-            os.killpg(server.pid, signal.SIGINT)
-            server.wait()
-
-    def is_ready(self) -> bool:
-        """Run the health check of compose.yaml at this cluster's port."""
-        program, *words = health_check("postgres")
-        words = [*words, "--port", str(self.port)]
-        done = subprocess.run(
-            [self.programs / program, *words], stdout=subprocess.DEVNULL, check=False
-        )
-        return done.returncode == 0
-
-    def here(self, text: str) -> str:
-        """Return a URL of compose.yaml with this cluster's address."""
-        return text.replace("@postgres/", f"@127.0.0.1:{self.port}/")
-
-
-def wait_until(reached: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not reached():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not come within {DEADLINE_SECONDS} s")
-        time.sleep(0.2)
-
-
-def programs() -> Path | None:
-    """Return the folder of PostgreSQL's programs: Debian keeps its server's off the PATH."""
-    found = shutil.which("postgres")
-    places = [
-        *([Path(found).resolve()] if found else []),
-        *Path("/usr/lib/postgresql").glob("*/bin/postgres"),
-    ]
-    whole = [place.parent for place in places if (place.parent / "initdb").is_file()]
-    return whole[0] if whole else None
-
-
 @pytest.fixture(scope="module")
 def cluster():
-    """PostgreSQL, in a folder that an unprivileged user may reach."""
-    found = programs()
-    if found is None:
-        pytest.skip("PostgreSQL is not installed: no server on the PATH or in /usr/lib/postgresql")
-    with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder), found).serving() as ready:
+    """PostgreSQL, as compose.yaml asks for it."""
+    with cluster_of_this_machine() as ready:
         yield ready
-
-
-@pytest.fixture
-def urls(cluster, monkeypatch, request):
-    """Point this process to two fresh databases of the cluster; their URLs by variable."""
-    monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    made = {}
-    for name in (STORAGE_VARIABLE, TRACKING_VARIABLE):
-        database = hashlib.sha256(f"{request.node.name} {name}".encode()).hexdigest()[:16]
-        cluster.run("createdb", database)
-        made[name] = cluster.here(f"postgresql+psycopg2://{cluster.user}@postgres/{database}")
-        monkeypatch.setenv(name, made[name])
-    for name in ("DAGSTER_HOME", "MLDEBT_HOME", *TELEMETRY_OFF):
-        monkeypatch.setenv(name, os.environ.get(name, ""))  # so that it is put back at the end
-    return made
-
-
-def tables(url: str) -> set[str]:
-    engine = create_engine(url)
-    try:
-        return set(inspect(engine).get_table_names())
-    finally:
-        engine.dispose()
-
-
-def test_a_home_on_postgresql_keeps_no_database_of_its_own(urls, tmp_path):
-    """Two containers can share a server's database, and never a SQLite file on a volume."""
-    home = Home(tmp_path / "home")
-    assert initialise(home, ["parcels"])
-    assert {"runs", "event_logs", "job_ticks"} <= tables(urls[STORAGE_VARIABLE])
-    assert {"runs", "experiments", "model_versions"} <= tables(urls[TRACKING_VARIABLE])
-    assert [*home.root.rglob("*.db")] == []
-    settings = (home.dagster / "dagster.yaml").read_text()
-    assert settings.endswith(POSTGRES_YAML)
-    assert PASSWORD not in settings
-
-
-def test_a_replay_on_postgresql_tells_the_same_story(urls, tmp_path, monkeypatch):
-    """Cursors, partitions and event ids are the database's, and sensors lean on all three."""
-    initialise(Home(tmp_path / "home"), ["parcels"])
-    world = World.make(tmp_path)
-    monkeypatch.setenv(TRACKING_VARIABLE, urls[TRACKING_VARIABLE])
-    world.land(*BATCHES[:3])
-    assert world.replay().settled == BATCHES[:3]
-    story = chapters(world.instance, world.platform, world.pipeline)
-    assert [(c.batch, c.champion, c.problem) for c in story] == [
-        (BATCHES[0], None, None),
-        (BATCHES[1], None, None),
-        (BATCHES[2], 1, None),
-    ]
-    assert world.replay().settled == ()
-    assert world.instance.get_runs_count() > 0
-    assert world.platform.registry.champion("parcels") == 1
-    assert [*world.home.root.rglob("*.db")] == []
-    world.instance.dispose()
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        (("127.0.0.1", "127.0.0.2"), "Connection refused"),
-        (
-            ("postgresql+psycopg2://mldebt", "postgresql+psycopg2://nobody"),
-            'failed for user "nobody"',
-        ),
-        (("+psycopg2", ""), r"No module named 'psycopg'\. Install mldebt-assets\[postgres\]"),
-    ],
-    ids=["address", "user", "driver"],
-)
-def test_a_database_that_does_not_answer_is_named_with_its_reason(
-    urls, tmp_path, monkeypatch, wrong, said
-):
-    """Dagster and MLflow would try for minutes and end in a page of calls."""
-    monkeypatch.setenv(STORAGE_VARIABLE, os.environ[STORAGE_VARIABLE].replace(*wrong))
-    with pytest.raises(UnreachableError, match=rf"{STORAGE_VARIABLE}[\s\S]*{said}[\s\S]*\nFix: "):
-        initialise(Home(tmp_path / "home"), ["parcels"])
-
-
-def test_a_wrong_password_is_said_and_not_shown(urls, tmp_path, monkeypatch):
-    """What init prints ends up in a container's log."""
-    monkeypatch.setenv("PGPASSWORD", "guessed")
-    with pytest.raises(UnreachableError, match="password authentication failed") as raised:
-        initialise(Home(tmp_path / "home"), ["parcels"])
-    assert "guessed" not in str(raised.value)
-
-
-def test_a_home_on_postgresql_asks_for_its_address(urls, tmp_path, monkeypatch):
-    """A command started without the variable would look like an empty installation, or worse."""
-    home = Home(tmp_path / "home")
-    initialise(home, ["parcels"])
-    monkeypatch.delenv(STORAGE_VARIABLE)
-    with pytest.raises(HomeError, match=f"{STORAGE_VARIABLE} is not set.\nFix: set it to the URL"):
-        home.require()
 
 
 class Composed:
