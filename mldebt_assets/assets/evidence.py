@@ -45,6 +45,17 @@ def newest_evidence(
     }
 
 
+def failed(pipeline: Pipeline, check: str, said: str) -> dg.AssetCheckResult:
+    """Return the result of a check on the champion that could show nothing, and why."""
+    return dg.AssetCheckResult(
+        passed=False,
+        check_name=check,
+        asset_key=key(pipeline, "champion"),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=said,
+    )
+
+
 def report(instance: dg.DagsterInstance, result: dg.AssetCheckResult, by: str) -> None:
     """Keep a check's result in the event log as one of a person, outside any run."""
     if result.asset_key is None or result.check_name is None:

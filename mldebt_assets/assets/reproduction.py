@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from mldebt_assets.assets.evidence import failed
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.errors import MLDebtError
@@ -52,10 +53,4 @@ def said(answer: dict[str, Any]) -> str:
 
 def unanswered(pipeline: Pipeline, problem: MLDebtError) -> dg.AssetCheckResult:
     """Return the check's result where nothing could be trained again, with the reason."""
-    return dg.AssetCheckResult(
-        passed=False,
-        check_name=CHECK,
-        asset_key=key(pipeline, "champion"),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"Not shown: {problem}",
-    )
+    return failed(pipeline, CHECK, f"Not shown: {problem}")

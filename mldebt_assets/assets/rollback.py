@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 
 from mldebt_assets.assets.champion_page import headline
+from mldebt_assets.assets.evidence import failed
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.predictions import load_model
 from mldebt_assets.assets.promoting import stored_bytes
@@ -256,10 +257,4 @@ def evidence(pipeline: Pipeline, move: Move) -> dg.AssetCheckResult:
 
 def closed(pipeline: Pipeline, problem: MLDebtError) -> dg.AssetCheckResult:
     """Return the check's result where there is no way back, with the reason."""
-    return dg.AssetCheckResult(
-        passed=False,
-        check_name=CHECK,
-        asset_key=key(pipeline, "champion"),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"No way back: {problem}",
-    )
+    return failed(pipeline, CHECK, f"No way back: {problem}")
