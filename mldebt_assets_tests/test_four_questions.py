@@ -32,9 +32,9 @@ from mldebt_assets.replay import SILENT
 from mldebt_assets.reproduction import prove
 from mldebt_assets.schedules import evidence_name
 from mldebt_assets.snapshots import newest
+from mldebt_assets_tests import world as world_of
 from mldebt_assets_tests.command_line import remade_here
 from mldebt_assets_tests.sample import BATCHES, rows, write_batch
-from mldebt_assets_tests.world import World, copy_of, installation
 
 DAY = timedelta(days=1)
 NEXT = "2020-06"
@@ -43,22 +43,15 @@ FIRST_CHAMPION = BATCHES[2]
 
 @pytest.fixture(scope="module")
 def promoted(tmp_path_factory):
-    """An installation in which version 2 has replaced version 1, since May drifted."""
-    with installation(tmp_path_factory.mktemp("promoted")) as made:
-        made.land(*BATCHES)
-        made.replay()
-        made.instance.dispose()
+    with world_of.promoted(tmp_path_factory.mktemp("promoted")) as made:
         yield made
 
 
 @pytest.fixture
 def world(promoted, tmp_path):
     """A copy of it, of whose champion things are proved."""
-    copy_of(promoted.home, tmp_path)
-    shutil.copytree(promoted.landing, tmp_path / "landing")
-    made = World.make(tmp_path)
-    yield made
-    made.instance.dispose()
+    with world_of.copied(promoted, tmp_path) as made:
+        yield made
 
 
 def of(world):

@@ -28,10 +28,10 @@ from mldebt_assets.registry import Registry
 from mldebt_assets.replay import SILENT
 from mldebt_assets.schedules import evidence_name
 from mldebt_assets.snapshots import at_storage_id, newest
+from mldebt_assets_tests import world as world_of
 from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
-from mldebt_assets_tests.world import World, copy_of, installation
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime.now(UTC)
@@ -43,22 +43,15 @@ UNIT = ("version", "weights_sha256", "model", "onnx", "evaluation", "training_se
 
 @pytest.fixture(scope="module")
 def promoted(tmp_path_factory):
-    """An installation in which version 2 has replaced version 1."""
-    with installation(tmp_path_factory.mktemp("promoted")) as made:
-        made.land(*BATCHES)
-        made.replay()
-        made.instance.dispose()
+    with world_of.promoted(tmp_path_factory.mktemp("promoted")) as made:
         yield made
 
 
 @pytest.fixture
 def world(promoted, tmp_path):
     """A copy of it, to go back in."""
-    copy_of(promoted.home, tmp_path)
-    shutil.copytree(promoted.landing, tmp_path / "landing")
-    made = World.make(tmp_path)
-    yield made
-    made.instance.dispose()
+    with world_of.copied(promoted, tmp_path) as made:
+        yield made
 
 
 def of(world):

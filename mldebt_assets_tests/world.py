@@ -88,3 +88,23 @@ def installation(root: Path) -> Iterator[World]:
         made = World.make(root)
         yield made
         made.instance.dispose()
+
+
+@contextmanager
+def promoted(root: Path) -> Iterator[World]:
+    """Make an installation in which version 2 has replaced version 1, since May drifted."""
+    with installation(root) as made:
+        made.land(*sample.BATCHES)
+        made.replay()
+        made.instance.dispose()
+        yield made
+
+
+@contextmanager
+def copied(original: World, root: Path) -> Iterator[World]:
+    """Copy an installation below ``root``, its remote apart, and point this process to the copy."""
+    copy_of(original.home, root)
+    shutil.copytree(original.landing, root / "landing")
+    made = World.make(root)
+    yield made
+    made.instance.dispose()
