@@ -11,10 +11,12 @@ BATCH_ASSETS = (
     "raw",
     "validated",
     "quarantine",
+    "sketch",
     "features",
     "scorer",
     "predictions",
     "performance",
+    "counts",
     "drift_report",
 )
 LABELS_ASSETS = ("labels", "features", "predictions", "performance")

@@ -413,6 +413,7 @@ def test_what_is_read_by_hash_alone_is_named_with_its_part(world, told):
         if ":" in name
     }
     assert parts == {
+        ("counts", "reference"),
         ("drift_report", "reference"),
         ("drift_report", "trend"),
         ("evaluation", "forward"),

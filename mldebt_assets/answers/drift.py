@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.snapshots import newest
 
@@ -25,6 +26,8 @@ def drift_of(
 ) -> dict[str, Any]:
     """Return what the drift reports say of the ``last`` batches that arrived, oldest first.
 
+    ``window`` is one report on all their rows together.
+
     Raises: SnapshotError if a stored report is gone or damaged.
     """
     arrived = sorted(instance.get_dynamic_partitions(batches(pipeline).name or ""))[-last:]
@@ -36,6 +39,7 @@ def drift_of(
             {"batch": batch, **told(platform, pipeline, stored, versions)}
             for batch, stored in found.items()
         ],
+        "window": window_of(instance, platform, pipeline, arrived),
     }
 
 
@@ -57,7 +61,11 @@ def told(
     report = platform.snapshots.load(stored.snapshot)
     if not report["judged"]:
         return unjudged(report["summary"])
-    read = stored.reads.get(f"reference:{pipeline.name}/validated", {})
+    read = {
+        batch
+        for stage in ("sketch", "validated")
+        for batch in stored.reads.get(f"reference:{pipeline.name}/{stage}", {})
+    }
     return {
         "judged": True,
         "drifted": report["drifted"],

@@ -13,10 +13,21 @@ from mldebt_assets.assets import (
     raw,
     rollback,
     scorer,
+    sketch,
     training_set,
     validated,
 )
 
-BATCH_STAGES = (raw, validated, labels, features, scorer, predictions, performance, drift_report)
+BATCH_STAGES = (
+    raw,
+    validated,
+    sketch,
+    labels,
+    features,
+    scorer,
+    predictions,
+    performance,
+    drift_report,
+)
 TRAINING_STAGES = (training_set, model, evaluation, champion, rollback, four_questions)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

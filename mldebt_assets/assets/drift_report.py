@@ -1,18 +1,24 @@
-"""``p/drift_report``: a batch beside the reference of the champion that scores it."""
+"""``p/drift_report`` and ``p/counts``: a batch beside the reference of its champion.
+
+The batch's rows are counted once, on the bins of that reference; of the reference only the
+sketches are read.
+"""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
 
-from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.reuse import Made, once
+from mldebt_assets.assets.sketch import SUFFIX, fits, loaded, reference_of_champion
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest, read_metadata
+from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
+from mldebt_assets.store import Blob
 
 CHECK = "no_drift"
 MEANING = "The batch looks like the data that its champion was trained on."
@@ -21,27 +27,42 @@ MEANING = "The batch looks like the data that its champion was trained on."
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     """Return the asset that judges a batch's drift, with its check."""
     report_key = key(pipeline, "drift_report")
+    shared = common(pipeline, "drift_report", kinds={"scipy", "json"}, partitioned=True)
 
-    @dg.asset(
-        **common(pipeline, "drift_report", kinds={"scipy", "json"}, partitioned=True),
-        deps=[key(pipeline, stage) for stage in ("validated", "scorer", "predictions")],
+    @dg.multi_asset(
+        name=f"{pipeline.name}__drift_report",
+        group_name=pipeline.name,
+        partitions_def=batches(pipeline),
+        deps=[key(pipeline, stage) for stage in ("validated", "sketch", "scorer", "predictions")],
+        outs={
+            "counts": out_of(
+                {**shared, "kinds": {"numpy"}},
+                key(pipeline, "counts"),
+                "The batch counted on the bins of its champion's reference: what reports sum up.",
+            ),
+            "drift_report": out_of(
+                shared,
+                report_key,
+                "How far the batch lies from the data that its champion was trained on.",
+            ),
+        },
         check_specs=[check_spec(CHECK, report_key, MEANING, partitions=batches(pipeline))],
-        description="How far the batch lies from the data that its champion was trained on.",
     )
     def drift_report(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
         scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
-        validated = reading.take(key(pipeline, "validated"), context.partition_key)
-        predictions = reading.take(key(pipeline, "predictions"), context.partition_key)
+        batch = {
+            stage: reading.take(key(pipeline, stage), context.partition_key)
+            for stage in ("validated", "sketch", "predictions")
+        }
         before = reports_before(context.instance, pipeline, context.partition_key)
 
         def make() -> Iterator[Made]:
-            report = {
-                **compare(pipeline, platform, reading.load(validated), scorer),
-                "scores": summary_of(reading.load(predictions)),
-            }
+            compared = compare(context.instance, platform, pipeline, scorer, batch)
+            predictions = platform.snapshots.load(batch["predictions"].snapshot)
+            report = {**compared.report, "scores": summary_of(predictions)}
             yield check_result(
                 verdict_of(report),
                 report_key,
@@ -51,13 +72,22 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             trend = {str(one.batch): platform.snapshots.load(one.snapshot) for one in before}
             trend[context.partition_key] = report
             facts = {**headline(report), **picture_of(pipeline, trend), **tables_of(report)}
-            reads = read_of_reference(pipeline, scorer) | read_metadata(before, part="trend")
-            yield dg.Output(report, metadata={**facts, **reads})
+            reads = {**compared.reads, **read_metadata(before, part="trend")}
+            yield dg.Output(compared.counts, "counts", metadata=compared.reads)
+            yield dg.Output(report, "drift_report", metadata={**facts, **reads})
 
         trend = {str(one.batch): one.snapshot.sha256 for one in before}
         yield from once(context, pipeline, reading, make, trend=trend)
 
     return [drift_report]
+
+
+class Compared(NamedTuple):
+    """A batch's report, its stored counts, and the metadata that says what reference was read."""
+
+    report: dict[str, Any]
+    counts: Blob | dict[str, Any]
+    reads: dict[str, dg.JsonMetadataValue]
 
 
 def reports_before(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str) -> list[Stored]:
@@ -71,33 +101,30 @@ def reports_before(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str)
 
 
 def compare(
-    pipeline: Pipeline, platform: Platform, validated: pd.DataFrame, scorer: dict[str, Any]
-) -> dict[str, Any]:
-    """Return the drift report as plain values; before the first champion it judges nothing."""
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    scorer: dict[str, Any],
+    batch: dict[str, Stored],
+) -> Compared:
+    """Return what the rule says of a batch; before the first champion it judges nothing."""
     if scorer["version"] is None:
         summary = "no champion yet, so nothing to compare with"
-        return {"judged": False, "drifted": False, "summary": summary, "reference": None}
-    from mldebt_assets.core.drift.rule import judge
-    from mldebt_assets.core.tables import from_parquet
+        report = {"judged": False, "drifted": False, "summary": summary, "reference": None}
+        return Compared(report, {"reference": None}, {})
+    from mldebt_assets.core.drift.counts import count, to_bytes
+    from mldebt_assets.core.drift.rule import judge_counts
+    from mldebt_assets.core.drift.sketch import sketch_of
 
-    reference = scorer["reference"]
-    rows = [
-        from_parquet(
-            platform.snapshots.get(
-                name=f"{pipeline.name}/validated/{batch}",
-                sha256_hex=snapshot["sha256"],
-                md5=snapshot["md5"],
-            )
-        )
-        for batch, snapshot in reference["batches"].items()
-    ]
-    report = judge(
-        pd.concat(rows, ignore_index=True),
-        validated,
-        columns=pipeline.watched,
-        limits=pipeline.drift,
-    )
-    return {"judged": True, "reference": reference["hash"], **report.as_dict()}
+    reference, reads = reference_of_champion(instance, platform, pipeline, scorer["reference"])
+    rows = platform.snapshots.load(batch["validated"].snapshot)
+    sketch = loaded(platform, batch["sketch"])
+    if not fits(pipeline, sketch):
+        sketch = sketch_of(rows, pipeline.watched)
+    counts = count(rows, reference, sketch.moments)
+    judged = judge_counts(reference, counts, pipeline.drift).as_dict()
+    report = {"judged": True, "reference": reference.hash, **judged}
+    return Compared(report, Blob(to_bytes(counts), SUFFIX), reads)
 
 
 def picture_of(pipeline: Pipeline, trend: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -123,18 +150,6 @@ def summary_of(predictions: pd.DataFrame) -> dict[str, Any]:
         "mean": float(predictions["score"].mean()),
         "alarm_rate": float(predictions["decision"].mean()),
     }
-
-
-def read_of_reference(pipeline: Pipeline, scorer: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata that says which validated snapshots the reference is, if there is one."""
-    if scorer["version"] is None:
-        return {}
-    reference = scorer["reference"]
-    read = {
-        batch: [snapshot["sha256"], snapshot["storage_id"]]
-        for batch, snapshot in reference["batches"].items()
-    }
-    return {f"{READ_PREFIX}reference:{pipeline.name}/validated": dg.MetadataValue.json(read)}
 
 
 def verdict_of(report: dict[str, Any]) -> Verdict:

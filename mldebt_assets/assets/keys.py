@@ -52,3 +52,23 @@ def common(pipeline: Pipeline, stage: str, *, kinds: set[str], partitioned: bool
         "io_manager_key": "snapshots",
         "partitions_def": batches(pipeline) if partitioned else None,
     }
+
+
+def out_of(
+    shared: Common,
+    asset_key: dg.AssetKey,
+    description: str,
+    metadata: dict[str, dg.MetadataValue] | None = None,
+) -> dg.AssetOut:
+    """Return one output of a step that makes several assets, as every stage describes its own."""
+    return dg.AssetOut(
+        key=asset_key,
+        description=description,
+        metadata=metadata,
+        is_required=False,
+        io_manager_key="snapshots",
+        owners=shared["owners"],
+        kinds=shared["kinds"],
+        tags={"mldebt/stage": asset_key.path[-1]},
+        code_version=shared["code_version"],
+    )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 import dagster as dg
 import pandas as pd
 
-from mldebt_assets.assets.keys import Common, batches, common, key
+from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.raw import declared_schema
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
@@ -41,13 +41,13 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         partitions_def=batches(pipeline),
         deps=[key(pipeline, "raw")],
         outs={
-            "validated": _out(
+            "validated": out_of(
                 shared,
                 validated_key,
                 "The rows that pass, typed.",
                 metadata={COLUMN_SCHEMA: declared_schema(pipeline.batch_columns)},
             ),
-            "quarantine": _out(
+            "quarantine": out_of(
                 shared, quarantine_key, "The rows that fail a row-wise rule, each with its reason."
             ),
         },
@@ -80,25 +80,6 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         yield from once(context, pipeline, reading, make)
 
     return [validated]
-
-
-def _out(
-    shared: Common,
-    asset_key: dg.AssetKey,
-    description: str,
-    metadata: dict[str, dg.MetadataValue] | None = None,
-) -> dg.AssetOut:
-    return dg.AssetOut(
-        key=asset_key,
-        description=description,
-        metadata=metadata,
-        is_required=False,
-        io_manager_key="snapshots",
-        owners=shared["owners"],
-        kinds=shared["kinds"],
-        tags={"mldebt/stage": asset_key.path[-1]},
-        code_version=shared["code_version"],
-    )
 
 
 def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:

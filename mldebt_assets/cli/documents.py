@@ -327,11 +327,30 @@ class BatchDrift(TypedDict):
     columns: dict[str, ColumnDrift]
 
 
+class WindowDrift(TypedDict):
+    """All rows of the batches together, against the reference of the newest that was judged.
+
+    ``approximated`` names those that were counted from their sketches, to 1/1024.
+    """
+
+    batches: list[str]
+    approximated: list[str]
+    reference: str
+    rows: int
+    drifted: bool
+    summary: str
+    underpowered: bool
+    verdicts: list[Verdict]
+    columns: dict[str, ColumnDrift]
+    seconds: float
+
+
 class Drift(TypedDict):
     """How far the last batches lay from what their champions learned from, oldest first."""
 
     pipeline: str
     batches: list[BatchDrift]
+    window: WindowDrift | None
 
 
 class Check(Verdict):

@@ -58,6 +58,8 @@ def show(answer: dict[str, Any]) -> None:
     if not judged:
         return
     out.print(verdicts(judged))
+    if answer["window"] and len(judged) > 1:
+        say(f"Taken together: {answer['window']['summary']}")
     out.print()
     if len(judged) == 1:
         show_one(judged[0])

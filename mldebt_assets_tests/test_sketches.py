@@ -1,0 +1,98 @@
+"""What a batch leaves behind stands for its rows, in whatever window they are asked about."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mldebt_assets.answers.drift_window import window_of
+from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.sketch import loaded, reference_of_champion
+from mldebt_assets.core.drift.counts import count, count_sketch
+from mldebt_assets.core.drift.rule import judge
+from mldebt_assets.core.drift.sketch import sketch_of, to_bytes
+from mldebt_assets.snapshots import newest
+from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.world import installation
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """An installation with a champion of the first three batches, and a fourth that it scored."""
+    with installation(tmp_path_factory.mktemp("sketches")) as made:
+        made.land(*BATCHES[:4])
+        made.replay()
+        yield made
+
+
+def stored(world, stage, batch):
+    return newest(world.instance, key(world.pipeline, stage), batch)
+
+
+def rows_of(world, batch):
+    return world.platform.snapshots.load(stored(world, "validated", batch).snapshot)
+
+
+def reference(world, pipeline):
+    named = world.platform.record("parcels").champion().reference
+    return reference_of_champion(world.instance, world.platform, pipeline, named)
+
+
+def test_a_stored_sketch_is_that_of_the_stored_rows(world):
+    sketch = loaded(world.platform, stored(world, "sketch", BATCHES[0]))
+    rows = rows_of(world, BATCHES[0])
+    assert to_bytes(sketch) == to_bytes(sketch_of(rows, world.pipeline.watched))
+
+
+def test_the_reference_is_read_as_sketches_and_says_which(world):
+    """The rows of a reference are many, and have been read once."""
+    found, reads = reference(world, world.pipeline)
+    assert list(reads) == ["read/reference:parcels/sketch"]
+    assert sorted(reads["read/reference:parcels/sketch"].value) == list(BATCHES[:3])
+    assert found.sketch.rows == sum(len(rows_of(world, batch)) for batch in BATCHES[:3])
+
+
+def test_where_the_watched_columns_have_changed_a_reference_is_sketched_from_its_rows(world):
+    """A home from before there were sketches, or a new choice of columns, needs no migration."""
+    drift = dataclasses.replace(world.pipeline.drift, ignore=("parcel", "fragile"))
+    changed = dataclasses.replace(world.pipeline, drift=drift)
+    found, reads = reference(world, changed)
+    assert list(reads) == ["read/reference:parcels/validated"]
+    assert [column.name for column in found.sketch.columns] == [c.name for c in changed.watched]
+
+
+def test_the_report_from_sketches_says_what_the_rows_say(world):
+    """The retraining acts on it, so a cheaper report must not be another one."""
+    report = world.platform.snapshots.load(stored(world, "drift_report", BATCHES[3]).snapshot)
+    before = pd.concat([rows_of(world, batch) for batch in BATCHES[:3]], ignore_index=True)
+    expected = judge(
+        before,
+        rows_of(world, BATCHES[3]),
+        columns=world.pipeline.watched,
+        limits=world.pipeline.drift,
+    )
+    assert report["drifted"] == expected.drifted
+    for column, by_rows in zip(report["columns"], expected.columns, strict=True):
+        assert column["drifted"] == by_rows.drifted
+        assert column["distance"] == pytest.approx(by_rows.distance, abs=1 / 256 + 1 / 1024)
+
+
+def test_a_window_is_judged_as_all_its_rows_together(world):
+    """A month of calm days can be a drifted month."""
+    found = window_of(world.instance, world.platform, world.pipeline, BATCHES[2:4])
+    assert found["batches"] == list(BATCHES[2:4])
+    assert found["approximated"] == [BATCHES[2]]
+    assert found["rows"] == sum(len(rows_of(world, batch)) for batch in BATCHES[2:4])
+    against, _ = reference(world, world.pipeline)
+    parts = [rows_of(world, batch) for batch in BATCHES[2:4]]
+    exact = count(pd.concat(parts, ignore_index=True), against)
+    recounted = count_sketch(sketch_of(parts[0], world.pipeline.watched), against)
+    assert recounted.rows + len(parts[1]) == exact.rows
+    assert np.array_equal(recounted.missing, count(parts[0], against).missing)
+
+
+def test_before_the_first_champion_there_is_no_window(world):
+    assert window_of(world.instance, world.platform, world.pipeline, BATCHES[:2]) is None
