@@ -60,20 +60,25 @@ def merge_moments(parts: Sequence[Moments]) -> Moments:
         return parts[0]
     exponents = np.stack([part.exponent for part in parts])
     largest = exponents.max(axis=0)
+    rows, mean, spread, comoment = (
+        np.stack([getattr(part, name) for part in parts])
+        for name in ("rows", "mean", "spread", "comoment")
+    )
     down = exponents - largest
-    scale = down[:, :, None]
-    rows = np.stack([part.rows for part in parts])
-    mean = np.ldexp(np.stack([part.mean for part in parts]), scale)
-    spread = np.ldexp(np.stack([part.spread for part in parts]), 2 * scale)
-    comoment = np.ldexp(np.stack([part.comoment for part in parts]), scale + down[:, None, :])
+    if down.any():
+        scale = down[:, :, None]
+        mean = np.ldexp(mean, scale)
+        spread = np.ldexp(spread, 2 * scale)
+        comoment = np.ldexp(comoment, scale + down[:, None, :])
     together = rows.sum(axis=0)
-    centre = (rows * mean).sum(axis=0) / np.maximum(together, 1)
+    centre = np.einsum("pab,pab->ab", rows, mean) / np.maximum(together, 1)
     apart = mean - centre
+    weighted = rows * apart
     return Moments(
         rows=together,
         mean=centre,
-        spread=(spread + rows * apart**2).sum(axis=0),
-        comoment=(comoment + rows * apart * apart.transpose(0, 2, 1)).sum(axis=0),
+        spread=spread.sum(axis=0) + np.einsum("pab,pab->ab", weighted, apart),
+        comoment=comoment.sum(axis=0) + np.einsum("pab,pba->ab", weighted, apart),
         exponent=largest,
     )
 

@@ -10,7 +10,7 @@ are, which is why a report calls itself uncalibrated.
 
 from __future__ import annotations
 
-from itertools import combinations
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -216,22 +216,23 @@ def _judge_pairs(
     before, before_rows = correlations(reference)
     after, after_rows = correlations(current)
     p_values = 2 * special.ndtr(-st.fisher_z(before, after, before_rows, after_rows))
-    possible = list(combinations(range(len(names)), 2))
+    first, second = np.triu_indices(len(names), 1)
+    found = (table[first, second] for table in (before, after, p_values))
+    level = limits.level / max(first.size, 1)
     pairs = []
-    for pair in possible:
-        change = float(abs(after[pair] - before[pair]))
-        if np.isnan(change):
+    for a, b, r_before, r_after, p in zip(first, second, *(x.tolist() for x in found), strict=True):
+        change = abs(r_after - r_before)
+        if math.isnan(change):
             continue
         pairs.append(
             CorrelationDrift(
-                first=names[pair[0]],
-                second=names[pair[1]],
-                reference=float(before[pair]),
-                current=float(after[pair]),
+                first=names[a],
+                second=names[b],
+                reference=r_before,
+                current=r_after,
                 change=change,
-                p_value=float(p_values[pair]),
-                drifted=change > limits.correlation
-                and bool(p_values[pair] < limits.level / len(possible)),
+                p_value=p,
+                drifted=change > limits.correlation and p < level,
             )
         )
     return sorted(pairs, key=lambda pair: (pair.drifted, pair.change), reverse=True)
