@@ -73,9 +73,14 @@ class Gate:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """The limits of the drift rule, and how many of the champion's last batches it is held to."""
+    """The limits of the drift rule, and how many of the champion's last batches it is held to.
+
+    Each half of the rule spends ``level`` while rows are taken for independent; calibrated on
+    blocks of rows, the whole spends ``false_alarms``.
+    """
 
     level: float = 0.0025
+    false_alarms: float = 0.01
     distance: float = 0.03
     correlation: float = 0.05
     reference_batches: int = 3

@@ -20,6 +20,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from mldebt_assets.core.drift.statistics import Counts, Values
 
 CHUNK_ROWS = 1 << 16
@@ -94,6 +96,41 @@ def correlations(moments: Moments) -> tuple[Values, Counts]:
     spread = np.where(moments.spread > rounding, moments.spread, np.nan)
     correlation = moments.comoment / np.sqrt(spread) / np.sqrt(spread.T)
     return np.clip(correlation, -1.0, 1.0), moments.rows
+
+
+def correlations_of_parts(parts: Sequence[Moments], chosen: NDArray[np.bool_]) -> Values:
+    """Return the correlations over many choices of parts, as those of the merged parts.
+
+    ``chosen`` is of shape (choices, parts). What comes back is of shape (choices, pairs), of each
+    pair (a, b) with a < b in that order; NaN where a correlation is not defined.
+    """
+    whole = merge_moments(parts)
+    first, second = np.triu_indices(whole.exponent.size, k=1)
+    weight = chosen.astype(np.float64)
+
+    def summed(values: list[Values]) -> Values:
+        return weight @ np.stack(values)
+
+    rows, sums, squares, products = [], [], [], []
+    for part in parts:
+        down = part.exponent - whole.exponent
+        scale = down[:, None]
+        apart = np.ldexp(part.mean, scale) - whole.mean
+        rows.append(part.rows.astype(np.float64))
+        sums.append(part.rows * apart)
+        squares.append(np.ldexp(part.spread, 2 * scale) + part.rows * apart**2)
+        products.append(np.ldexp(part.comoment, scale + down) + part.rows * apart * apart.T)
+    upper, lower = (first, second), (second, first)
+    together = np.maximum(summed([one[upper] for one in rows]), 1)
+    left, right = (summed([one[pair] for one in sums]) for pair in (upper, lower))
+    spreads = []
+    for pair, total in ((upper, left), (lower, right)):
+        raw = summed([one[pair] for one in squares])
+        own = raw - total**2 / together
+        rounding = 4 * EPS * raw + together * (8 * EPS * whole.mean[pair]) ** 2
+        spreads.append(np.sqrt(np.where(own > rounding, own, np.nan)))
+    comoment = summed([one[upper] for one in products]) - left * right / together
+    return np.clip(comoment / spreads[0] / spreads[1], -1.0, 1.0)
 
 
 def _exponent(column: Values) -> int:

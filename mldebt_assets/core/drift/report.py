@@ -79,13 +79,14 @@ class DriftReport:
     """What the rule says of one current sample.
 
     ``correlations`` holds the pairs that changed most, at most ten, drifted ones first;
-    ``summary`` is one sentence for a human.
+    ``summary`` is one sentence for a human; ``calibration_reason`` says what the p-values rest on.
     """
 
     drifted: bool
     summary: str
     rule: str
-    calibration: Literal["uncalibrated"]
+    calibration: Literal["calibrated", "uncalibrated"]
+    calibration_reason: str
     underpowered: bool
     reference_rows: int
     current_rows: int

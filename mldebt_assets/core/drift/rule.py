@@ -5,7 +5,8 @@ A column has drifted where its distribution, or its share of missing values, mov
 pair of numeric columns has drifted where its correlation moved by more than ``Drift.correlation``
 and significantly (Bonferroni over all pairs). Each half spends ``Drift.level``, so that the whole
 raises a false alarm at most twice that often, as long as rows are independent. Real rows seldom
-are, which is why a report calls itself uncalibrated.
+are: with their blocks (days) at hand the p-values are those of
+:mod:`mldebt_assets.core.drift.calibration`, and without, a report calls itself uncalibrated.
 """
 
 from __future__ import annotations
@@ -17,6 +18,13 @@ import numpy as np
 from scipy import special
 
 from mldebt_assets.core.drift import statistics as st
+from mldebt_assets.core.drift.calibrated import (
+    calibrated_columns,
+    calibrated_pairs,
+    calibration_reason,
+    worst_first,
+)
+from mldebt_assets.core.drift.calibration import Blocks, blocks_of, calibrate
 from mldebt_assets.core.drift.counts import (
     Bins,
     NumberBins,
@@ -49,20 +57,31 @@ LISTED_PAIRS = 10
 
 
 def judge(
-    reference: pd.DataFrame, current: pd.DataFrame, *, columns: Sequence[Column], limits: Drift
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    *,
+    columns: Sequence[Column],
+    limits: Drift,
+    unit: str | None = None,
 ) -> DriftReport:
     """Return what the rule says of ``current`` against ``reference``.
 
-    Args:   both tables with at least ``columns``, which are strings or numbers.
+    Args:   both tables with at least ``columns``, which are strings or numbers; ``unit`` names
+            the column whose values part their rows into the blocks to calibrate on.
     Raises: EmptySampleError if either table has no rows; KeyError if it lacks a column.
     """
     against = reference_of(sketch_of(reference, columns), "these rows")
     moments = moments_of([as_numbers(current[name]) for name in against.sketch.numbers])
-    return judge_counts(against, count(current, against, moments), limits)
+    blocks = blocks_of(reference, current, unit, against) if unit else None
+    return judge_counts(against, count(current, against, moments), limits, blocks)
 
 
-def judge_counts(reference: Reference, current: TableCounts, limits: Drift) -> DriftReport:
+def judge_counts(
+    reference: Reference, current: TableCounts, limits: Drift, blocks: Blocks | None = None
+) -> DriftReport:
     """Return what the rule says of a table that was counted on the reference's bins.
+
+    With the same rows in enough ``blocks``, it is calibrated on these.
 
     The reference is known by its sketch: where that is of more than 1,025 rows in several parts,
     a distance is off by up to 1/1024, on top of the 1/256 of the bins.
@@ -80,6 +99,11 @@ def judge_counts(reference: Reference, current: TableCounts, limits: Drift) -> D
     numbers = [column.name for column in judged if column.kind == "number"]
     pairs = _judge_pairs(numbers, reference.sketch.moments, current.moments, limits)
     reach = _least_distance(reference.sketch.rows, current.rows, level)
+    calibration = calibrate(blocks, reference, level=limits.false_alarms) if blocks else None
+    if calibration:
+        judged = calibrated_columns(judged, calibration, limits)
+        pairs = calibrated_pairs(pairs, numbers, calibration, limits)
+        reach = float(calibration.reach.min(initial=np.inf))
     verdicts = (
         distribution_verdict(judged, limits, reach),
         missing_verdict(judged, limits),
@@ -89,8 +113,9 @@ def judge_counts(reference: Reference, current: TableCounts, limits: Drift) -> D
     return DriftReport(
         drifted=bool(fired),
         summary="; ".join(fired) or verdicts[0].reason,
-        rule=_rule(len(judged), len(numbers), limits),
-        calibration="uncalibrated",
+        rule=_rule(len(judged), len(numbers), limits, calibrated=calibration is not None),
+        calibration="calibrated" if calibration else "uncalibrated",
+        calibration_reason=calibration_reason(calibration, blocks, limits),
         underpowered=reach > limits.distance,
         reference_rows=reference.sketch.rows,
         current_rows=current.rows,
@@ -100,13 +125,16 @@ def judge_counts(reference: Reference, current: TableCounts, limits: Drift) -> D
     )
 
 
-def _rule(columns: int, numbers: int, limits: Drift) -> str:
+def _rule(columns: int, numbers: int, limits: Drift, *, calibrated: bool) -> str:
+    level = f"p < {limits.level:g}"
+    promised = f"p <= {limits.false_alarms:g} (against the furthest of all in divided blocks)"
+    by_column = promised if calibrated else f"{level}/{2 * columns}"
+    by_pair = promised if calibrated else f"{level}/{numbers * (numbers - 1) // 2} (Fisher z)"
     return (
         f"Drift is a column whose distance (KS on {st.FINE_BINS} reference-quantile bins; of "
         "categories total variation, tested by chi-squared) or change of the missing share "
-        f"exceeds {limits.distance:g} with p < {limits.level:g}/{2 * columns}, or a pair of "
-        f"numbers whose correlation changed by more than {limits.correlation:g} with "
-        f"p < {limits.level:g}/{numbers * (numbers - 1) // 2} (Fisher z)"
+        f"exceeds {limits.distance:g} with {by_column}, or a pair of numbers whose correlation "
+        f"changed by more than {limits.correlation:g} with {by_pair}"
     )
 
 
@@ -235,7 +263,7 @@ def _judge_pairs(
                 drifted=change > limits.correlation and p < level,
             )
         )
-    return sorted(pairs, key=lambda pair: (pair.drifted, pair.change), reverse=True)
+    return worst_first(pairs)
 
 
 def _effective_rows(reference_rows: int, current_rows: int) -> float:
