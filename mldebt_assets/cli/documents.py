@@ -353,6 +353,75 @@ class Drift(TypedDict):
     window: WindowDrift | None
 
 
+class Evidence(TypedDict):
+    """What one report said that a decision was taken on, by the hash of its bytes."""
+
+    what: str
+    sha256: str
+    raised: bool
+    summary: str
+
+
+class Outcome(TypedDict):
+    """What the gate said of the candidate that was asked for: promoted, proposed or refused."""
+
+    version: int
+    gate: str
+    reason: str
+
+
+class RetrainingDecision(TypedDict):
+    """Whether a candidate was asked for, and why; ``outcome`` is null where there is none."""
+
+    batch: str | None
+    about: str
+    asked: bool
+    reason: str
+    effective_at: str
+    recorded_at: str
+    evidence: list[Evidence]
+    outcome: Outcome | None
+
+
+class Learned(TypedDict):
+    """How old the champion's newest data are, in batches and in days of the data's time."""
+
+    version: int
+    learned_until: str
+    age: int
+    age_days: float
+
+
+class Age(TypedDict):
+    """Versions of one age, in batches: their mean ROC AUC, and what they have lost by it."""
+
+    age: int
+    backtests: int
+    roc_auc: float
+    pairs: int
+    lost: float | None
+
+
+class Backtest(TypedDict):
+    """How one version ranks a later batch."""
+
+    version: int
+    batch: str
+    age: int
+    roc_auc: float
+
+
+class Retraining(TypedDict):
+    """Every decision on retraining, oldest first, and what waiting costs."""
+
+    pipeline: str
+    champion: Learned | None
+    decisions: list[RetrainingDecision]
+    staleness: list[Age]
+    backtests: list[Backtest]
+    seconds: float
+
+
 class Check(Verdict):
     """One finding, and what it belongs to."""
 
@@ -551,6 +620,7 @@ DOCUMENTS: dict[str, Any] = {
     "lineage": Lineage,
     "diff": Diff,
     "drift": Drift,
+    "retraining": Retraining,
     "verify": Verify,
     "papers": Papers,
     "reproduce": Reproduce,

@@ -96,7 +96,9 @@ def documents(world):
         *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
         ["verify", "parcels"],
         ["drift", "parcels"],
+        ["retraining", "parcels"],
         ["replay", "parcels"],
+        ["retraining", "parcels"],
         *(["status"], ["status", "parcels"], ["drift", "parcels", "--last", "99"]),
         *(["lineage", "parcels"], ["lineage", "parcels", "--version", "1"]),
         ["lineage", "parcels", "--as-of", "2000-01-01"],
@@ -210,6 +212,7 @@ def pages(documents):
         ("doctor",),
         ("verify", "parcels"),
         ("reproduce", "parcels"),
+        ("retraining", "parcels"),
     ]
     return [mldebt(*arguments) for arguments in asked]
 
@@ -230,6 +233,14 @@ def test_drift_shows_each_batch_beside_its_reference(pages):
     assert re.search(r"^weight_kg +· +\.\d\d$", several, re.MULTILINE)
     assert "drift of the newest batch" in one
     assert re.search(r"^weight_kg +\.\d\d +0\.0% +0\.0% +drift$", one, re.MULTILINE)
+
+
+def test_retraining_explains_each_decision_and_marks_the_champions_age(pages):
+    """Also the decision not to train; and what it would cost to go on with the champion."""
+    said = pages[-1].out
+    assert re.search(r"^2020-01 +wait +There is no champion yet", said, re.MULTILINE)
+    assert re.search(r"^2020-05 +retrain: v2 promoted +Drift in", said, re.MULTILINE)
+    assert re.search(r"^ +1 +0\.\d{3} +\d+ +v2 will be on the next", said, re.MULTILINE)
 
 
 def test_status_shows_every_pipeline_and_what_to_do_without_a_champion(pages):
