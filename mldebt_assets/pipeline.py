@@ -47,6 +47,7 @@ __all__ = [
     "check_batch_name",
 ]
 
+RESERVED = {"compare"}
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -123,6 +124,10 @@ class Pipeline:
                 self.name,
                 "its name is not lower case letters, digits and '_'.",
                 "rename it, for example to 'flight_delays'.",
+            )
+        if self.name in RESERVED:
+            raise DeclarationError.of(
+                self.name, "`mldebt drift compare` compares two files.", "rename it."
             )
         names = [column.name for column in self.columns]
         twice = sorted(name for name, count in Counter(names).items() if count > 1)

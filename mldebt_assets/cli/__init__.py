@@ -8,9 +8,10 @@ import sys
 import warnings
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from mldebt_assets.cli import (
     alert_test,
@@ -18,6 +19,7 @@ from mldebt_assets.cli import (
     diff,
     doctor,
     drift,
+    drift_compare,
     lineage,
     main_job,
     metrics,
@@ -36,8 +38,21 @@ from mldebt_assets.home import TELEMETRY_OFF
 
 ALLOCATIONS_A_COLLECTION = 50_000
 
+
+class Commands(typer.core.TyperGroup):
+    """The commands, of which one may be named by two words where the first is a command too."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """Return the command that the arguments name, and those that are left for it."""
+        both = " ".join(args[:2])
+        if both != args[0] and both in self.commands:
+            return both, self.commands[both], args[2:]
+        return super().resolve_command(ctx, args)
+
+
 cli = typer.Typer(
     name="mldebt",
+    cls=Commands,
     help="Exact lineage, proved answers, drift that retrains, and a gate that decides.",
     epilog=(
         "Exit codes: 0 done; 1 the answer is no; 2 called wrongly; 3 cannot be answered; "
@@ -63,6 +78,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         diff.diff,
         drift.drift,
         retraining.retraining,
+        drift_compare.compare,
         verify.verify,
         papers.papers,
         reproduce.reproduce,
@@ -77,9 +93,10 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         alert_test.alert_test,
     ),
 }
+NAMES = {drift_compare.compare: "drift compare"}
 for panel, commands in PANELS.items():
     for command in commands:
-        cli.command(rich_help_panel=panel)(command)
+        cli.command(NAMES.get(command), rich_help_panel=panel)(command)
 
 
 def print_version(asked: bool) -> None:

@@ -422,6 +422,29 @@ class Retraining(TypedDict):
     seconds: float
 
 
+class ComparedRows(TypedDict):
+    """How many rows each file has."""
+
+    reference: int
+    current: int
+
+
+class Comparison(TypedDict):
+    """How far one file lies from another; a ``kind`` is ``unknown`` where none is in common."""
+
+    reference: str
+    current: str
+    rows: ComparedRows
+    drifted: bool
+    summary: str
+    rule: str
+    calibration: str
+    underpowered: bool
+    verdicts: list[Verdict]
+    columns: dict[str, ColumnDrift]
+    seconds: float
+
+
 class Check(Verdict):
     """One finding, and what it belongs to."""
 
@@ -621,6 +644,7 @@ DOCUMENTS: dict[str, Any] = {
     "diff": Diff,
     "drift": Drift,
     "retraining": Retraining,
+    "drift compare": Comparison,
     "verify": Verify,
     "papers": Papers,
     "reproduce": Reproduce,

@@ -14,10 +14,13 @@ MLDebtError
 │   ├── AlertAddressError       where alerts go, as the environment says it, cannot be used
 │   ├── PortError               a port that cannot be listened on
 │   ├── DeclarationError        a pipeline that contradicts itself
+│   ├── NoSuchFileError         a file to read that is not there
 │   └── OutputError             a file that cannot be written where it was asked for
 ├── DataError                   the data is at fault
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
 │   ├── BatchChangedError       a landing file that changed or went while it was read
+│   ├── TableFileError          a file that cannot be read as a table
+│   ├── NothingInCommonError    two tables without a column of the same name
 │   ├── SourceMissingError      the package that a demo's data come from is not there
 │   ├── NothingToTrainOnError   a training asked for before any batch has features
 │   ├── EmptySampleError        a statistic asked of nothing
@@ -53,6 +56,9 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+
+NAMES_SHOWN = 8
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
@@ -202,6 +208,30 @@ class BatchChangedError(DataError):
         return cls(
             f"The landing file {uri} {problem}\n"
             "Fix: wait until it is written in full; the next look at the folder takes it up again."
+        )
+
+
+class TableFileError(DataError, ValueError):
+    """A file that cannot be read as a table; no value of it is repeated."""
+
+    @classmethod
+    def of(cls, path: str, problem: str, fix: str) -> Self:
+        return cls(f"{path} cannot be read as a table: {problem}\nFix: {fix}")
+
+
+class NothingInCommonError(DataError, LookupError):
+    """Two tables were to be compared that have no column of the same name."""
+
+    @classmethod
+    def of(cls, reference: Sequence[str], current: Sequence[str]) -> Self:
+        sides = [
+            ", ".join(map(repr, names[:NAMES_SHOWN])) + (", …" if len(names) > NAMES_SHOWN else "")
+            for names in (reference, current)
+        ]
+        return cls(
+            f"The two tables have no column in common: the reference has {sides[0] or 'none'}, the "
+            f"current {sides[1] or 'none'}.\n"
+            "Fix: name two files of the same table, each with its header line."
         )
 
 
@@ -438,6 +468,14 @@ class PortError(CallError, OSError):
             f"Nothing can be served on 127.0.0.1:{port}: {problem}.\n"
             "Fix: stop what listens there, or name another port with --port."
         )
+
+
+class NoSuchFileError(CallError, FileNotFoundError):
+    """A file to read that is not there, or may not be read."""
+
+    @classmethod
+    def of(cls, path: str, problem: str) -> Self:
+        return cls(f"{path} cannot be read: {problem}.\nFix: name a CSV or Parquet file.")
 
 
 class OutputError(CallError, OSError):

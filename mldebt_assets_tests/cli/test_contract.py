@@ -34,6 +34,12 @@ def walk(command, name=""):
         yield from walk(below, f"{name} {sub}".strip())
 
 
+def named(arguments):
+    """Return the command that these arguments call, of one word or two."""
+    both = " ".join(arguments[:2])
+    return both if both in COMMANDS else arguments[0]
+
+
 TREE = typer.main.get_command(cli.cli)
 COMMANDS = dict(walk(TREE))
 ANSWERING = {
@@ -91,6 +97,7 @@ def world(tmp_path_factory):
 def documents(world):
     """Every document that the answering commands print, before a champion and after."""
     zipped = str(world.home.root / "papers.zip")
+    table = str(next(world.landing.glob("*.csv")))
     asked = [
         ["papers", "parcels", "--out", zipped],
         *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
@@ -108,6 +115,7 @@ def documents(world):
         ["papers", "parcels", "--out", zipped],
         ["reproduce", "parcels"],
         ["alert-test"],
+        ["drift", "compare", table, table],
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLDEBT_ALERTS", f"json://127.0.0.1:{free_port()}")  # nobody listens
@@ -172,9 +180,9 @@ def test_the_commands_that_answer_are_those_with_a_documented_document():
 
 def test_every_document_is_of_its_documented_type(documents, changes):
     """Other programs read them without asking, before the first champion and after."""
-    assert {arguments[0] for arguments, _ in [*documents, *changes]} == ANSWERING
+    assert {named(arguments) for arguments, _ in [*documents, *changes]} == ANSWERING
     for arguments, said in [*documents, *changes]:
-        wanted = DOCUMENTS[arguments[0]]
+        wanted = DOCUMENTS[named(arguments)]
         if arguments == ["status"]:
             wanted = list[wanted]
         assert said.code in {0, 1}, said.err

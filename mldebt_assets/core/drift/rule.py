@@ -165,14 +165,15 @@ def _sides(reference: Reference, current: TableCounts) -> Iterator[_Sides]:
 
 
 class _Comparison(NamedTuple):
-    """How two distributions differ."""
+    """How two distributions differ; a distance above ``reach`` is always told from chance."""
 
     statistics: dict[str, float]
     distance: float
     p_value: float
+    reach: float
 
 
-def _compare_numbers(bins: NumberBins, sides: _Sides) -> _Comparison:
+def _compare_numbers(bins: NumberBins, sides: _Sides, level: float) -> _Comparison:
     distance = st.ks(*sides.counts)
     coarse = st.coarsen(*sides.counts)
     known = bins.sketch.summary
@@ -189,19 +190,25 @@ def _compare_numbers(bins: NumberBins, sides: _Sides) -> _Comparison:
         "wasserstein": st.wasserstein(known.values, lie[0], known.weights, lie[1]),
         **{name: statistic(*coarse) for name, statistic in st.STATISTICS.items()},
     }
-    size = _effective_rows(int(sides.presence[0][0]), int(sides.presence[1][0]))
-    return _Comparison(statistics, distance, float(special.kolmogorov(distance * np.sqrt(size))))
+    rows = int(sides.presence[0][0]), int(sides.presence[1][0])
+    p_value = float(special.kolmogorov(distance * np.sqrt(_effective_rows(*rows))))
+    return _Comparison(statistics, distance, p_value, _least_distance(*rows, level))
 
 
-def _compare_categories(sides: _Sides) -> _Comparison:
+def _compare_categories(sides: _Sides, level: float) -> _Comparison:
+    """Compare categories by total variation d; with n effective rows chi-squared is >= 4 n d^2."""
     before, after = sides.counts
     used = (before > 0) | (after > 0)
     counts = before[used], after[used]
     statistics = {name: statistic(*counts) for name, statistic in st.STATISTICS.items()}
-    statistics["unseen_current"] = float(after[-1] / after.sum())
+    statistics["unseen_current"] = float(after[before == 0].sum() / after.sum())
     statistics["vanished_reference"] = float(before[after == 0].sum() / before.sum())
-    p_value = _chi_squared_p(*st.pool_rare(*counts))
-    return _Comparison(statistics, statistics["total_variation"], p_value)
+    tested = st.pool_rare(*counts)
+    freedom = max(int(np.count_nonzero(tested[0] + tested[1])) - 1, 1)
+    size = _effective_rows(int(before.sum()), int(after.sum()))
+    reach = float(np.sqrt(special.chdtri(freedom, level) / (4 * size)))
+    distance = statistics["total_variation"]
+    return _Comparison(statistics, distance, _chi_squared_p(*tested), reach)
 
 
 def _judge_column(sides: _Sides, level: float, limits: Drift) -> ColumnDrift:
@@ -209,9 +216,9 @@ def _judge_column(sides: _Sides, level: float, limits: Drift) -> ColumnDrift:
     compared = None
     if presence[0][0] and presence[1][0]:
         compared = (
-            _compare_numbers(bins, sides)
+            _compare_numbers(bins, sides, level)
             if isinstance(bins, NumberBins)
-            else _compare_categories(sides)
+            else _compare_categories(sides, level)
         )
     change = st.total_variation(*presence)
     missing_p = _chi_squared_p(*presence)
@@ -230,8 +237,9 @@ def _judge_column(sides: _Sides, level: float, limits: Drift) -> ColumnDrift:
         and compared.distance > limits.distance
         and compared.p_value < level,
         missing_moved=change > limits.distance and missing_p < level,
-        underpowered=_least_distance(int(presence[0][0]), int(presence[1][0]), level)
-        > limits.distance,
+        underpowered=compared is None
+        or compared.reach > limits.distance
+        or (compared.distance > limits.distance and compared.p_value >= level),
     )
 
 
