@@ -158,19 +158,22 @@ def holds_against_baseline(contest: Contest, limits: Gate) -> Verdict:
 
 
 def beats_incumbent(contest: Contest, limits: Gate) -> Verdict:
-    """Refuse unless the lower end of the paired interval of the gain exceeds the margin."""
+    """Refuse unless the gain exceeds the margin at the rate at which an equal model may pass."""
     if contest.incumbent is None:
         return _no_incumbent("beats_incumbent", limit=limits.margin)
     if contest.unjudgeable:
         return _refused("beats_incumbent", contest.unjudgeable, limit=limits.margin)
-    gain = group_gain(
-        contest.labels,
-        contest.candidate,
-        contest.incumbent,
-        contest.groups,
-        rounds=limits.rounds,
-        confidence=limits.confidence,
-        seed=contest.seed,
+    judged, gain = (
+        group_gain(
+            contest.labels,
+            contest.candidate,
+            contest.incumbent,
+            contest.groups,
+            rounds=limits.rounds,
+            confidence=confidence,
+            seed=contest.seed,
+        )
+        for confidence in (1 - 2 * limits.equal_passes, limits.confidence)
     )
     forward = "".join(
         f"; forward ROC AUC of the {name} {auc:.4f}"
@@ -178,10 +181,10 @@ def beats_incumbent(contest: Contest, limits: Gate) -> Verdict:
     )
     return Verdict(
         name="beats_incumbent",
-        passed=gain.lower > limits.margin,
-        measured=gain.lower,
+        passed=judged.lower > limits.margin,
+        measured=judged.lower,
         limit=limits.margin,
-        unit=f"gain in {AUC}, lower end",
+        unit=f"gain in {AUC}, its quantile {limits.equal_passes:g}",
         reason=f"the candidate gains {gain.point:+.4f} {_between(gain, limits)}{forward}",
     )
 

@@ -33,13 +33,17 @@ _settings_lock = threading.RLock()
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
-    """What is needed to build the network before its weights are read."""
+    """What is needed to build the network before its weights are read.
+
+    The last ``linear_members`` of the ``members`` have no hidden layers.
+    """
 
     codes: tuple[int, ...]
     numbers: int
     embedding: int
     hidden: tuple[int, ...]
     members: int
+    linear_members: int = 0
 
 
 class Member(torch.nn.Module):
@@ -47,14 +51,15 @@ class Member(torch.nn.Module):
 
     offsets: torch.Tensor
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, shape: Shape, *, linear: bool = False) -> None:
         super().__init__()
+        hidden = () if linear else shape.hidden
         starts = np.cumsum([0, *shape.codes])
         self.register_buffer("offsets", torch.from_numpy(starts[:-1].copy()), persistent=False)
         self.table = skip_init(torch.nn.Embedding, max(1, int(starts[-1])), 1 + shape.embedding)
-        widths = [len(shape.codes) * shape.embedding + shape.numbers, *shape.hidden]
+        widths = [len(shape.codes) * shape.embedding + shape.numbers, *hidden]
         layers: list[torch.nn.Module] = []
-        for wide, narrow in zip(widths, shape.hidden, strict=False):
+        for wide, narrow in zip(widths, hidden, strict=False):
             layers += [skip_init(torch.nn.Linear, wide, narrow), torch.nn.ReLU()]
         self.layers = torch.nn.Sequential(*layers, skip_init(torch.nn.Linear, widths[-1], 1))
 
@@ -78,6 +83,12 @@ class Member(torch.nn.Module):
         deep = torch.cat([vectors[:, :, 1:].flatten(1), numbers], dim=1)
         logits: torch.Tensor = self.layers(deep).squeeze(1) + vectors[:, :, 0].sum(dim=1)
         return logits
+
+
+def members_of(shape: Shape) -> list[Member]:
+    """Return the members without weights, those with hidden layers first."""
+    deep = shape.members - shape.linear_members
+    return [Member(shape, linear=number >= deep) for number in range(shape.members)]
 
 
 class Network(torch.nn.Module):

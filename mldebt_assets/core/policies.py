@@ -24,7 +24,9 @@ class Training:
     """How the network is trained. Every choice that changes the weights is in here.
 
     The ``members`` differ by their seeds, and the mean of their logits is the score: less of a
-    new version's gain or loss is then luck. Each member keeps the weights of its best epoch.
+    new version's gain or loss is then luck. The last ``linear_members`` of them have no hidden
+    layers: they err otherwise than the rest, and hold where deeper ones extrapolate. Each member
+    keeps the weights of its best epoch.
     ``learning_rate`` is the peak of one rise and fall. A category's level with fewer than
     ``rare_below`` training rows counts as unseen.
     """
@@ -32,6 +34,7 @@ class Training:
     seed: int = 20130101
     device: str = "cpu"
     members: int = 4
+    linear_members: int = 0
     epochs: int = 20
     batch_rows: int = 256
     learning_rate: float = 5e-3
@@ -55,13 +58,16 @@ class Costs:
 class Gate:
     """When a candidate replaces the champion.
 
-    The lower end of the paired interval of the gain in ROC AUC, bootstrapped over held-out groups
-    of the last ``recent_batches``, must exceed ``margin``; no slice may lose more than
-    ``slice_loss``, where it has at least ``slice_rows`` rows. With ``approval`` the gate's yes only
-    proposes the candidate, and a person approves or rejects it.
+    The gain in ROC AUC over the champion is bootstrapped over held-out groups of the last
+    ``recent_batches``: its quantile ``equal_passes`` must exceed ``margin``, so that with a margin
+    of 0 a candidate that is only as good is promoted at about that rate; at .5 one is promoted
+    that is better on average. No slice may lose more than ``slice_loss``, where it has at least
+    ``slice_rows`` rows. ``confidence`` is that of every interval that is told. With ``approval``
+    the gate's yes only proposes the candidate, and a person approves or rejects it.
     """
 
     margin: float = 0.0
+    equal_passes: float = 0.025
     confidence: float = 0.95
     rounds: int = 2000
     recent_batches: int = 3

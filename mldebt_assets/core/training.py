@@ -21,11 +21,11 @@ from mldebt_assets.core.encoding import Category, Encoding, Number
 from mldebt_assets.core.errors import ModelFormatError, UntrainableError
 from mldebt_assets.core.fingerprint import canonical_json
 from mldebt_assets.core.network import (
-    Member,
     Network,
     Rows,
     Shape,
     device_of,
+    members_of,
     reproducible,
     train_member,
 )
@@ -87,10 +87,11 @@ def fit(
         embedding=settings.embedding,
         hidden=settings.hidden,
         members=settings.members,
+        linear_members=settings.linear_members,
     )
     training_rows = _rows(fitted, inputs[~tuning], labels[~tuning], device)
     tuning_rows = _rows(fitted, inputs[tuning], labels[tuning], device)
-    members = [Member(shape).to(device) for _ in range(settings.members)]
+    members = [member.to(device) for member in members_of(shape)]
     network = Network(members)
 
     def train(number: int) -> tuple[int, list[dict[str, float]]]:
@@ -142,7 +143,7 @@ def encode(
 
 def network_of(model: FittedModel) -> Network:
     """Return the network with its weights, on the CPU, ready to score."""
-    network = Network([Member(model.shape) for _ in range(model.shape.members)])
+    network = Network(members_of(model.shape))
     network.load_state_dict({name: torch.from_numpy(w) for name, w in model.weights.items()})
     return network.eval()
 

@@ -145,6 +145,35 @@ def test_forward_metrics_are_told():
     assert reason.endswith("; forward ROC AUC of the incumbent 0.6912")
 
 
+@pytest.mark.parametrize("rate", [0.025, 0.25, 0.5])
+def test_an_equal_model_passes_at_the_stated_rate(rate):
+    """Whoever loosens the gate says how often production then changes for nothing."""
+    limits, draw, trials = Gate(rounds=200, equal_passes=rate), np.random.default_rng(3), 200
+    group = np.repeat(np.arange(40), 30)
+    passed = 0
+    for _ in range(trials):
+        labels = (draw.random(len(group)) < 0.3).astype(float)
+        shared = labels + draw.normal(size=len(group))
+        mine, theirs = (shared + draw.normal(0, 0.5, len(group)) for _ in range(2))
+        found = Contest(
+            labels=labels, groups=group, candidate=mine, incumbent=theirs, baseline=theirs
+        )
+        passed += GATES["beats_incumbent"](found, limits).passed
+    # Three standard errors of a share of 200, and the bootstrap's own lean with 40 groups.
+    assert abs(passed / trials - rate) < 3 * (rate * (1 - rate) / trials) ** 0.5 + 0.02
+
+
+def test_a_looser_gate_still_refuses_what_is_worse_on_average():
+    """At .5 a candidate need not be proved better, but it must lead."""
+    loose = replace(LIMITS, equal_passes=0.5)
+    ahead = contest(candidate=0.72, incumbent=0.7, rows=2_000)
+    gain = {v.name: v for v in judge(ahead, loose)}["beats_incumbent"]
+    behind = replace(ahead, candidate=ahead.incumbent, incumbent=ahead.candidate)
+    other = {v.name: v for v in judge(behind, loose)}["beats_incumbent"]
+    assert [gain.passed, other.passed] == [gain.measured > 0, other.measured > 0]
+    assert gain.passed != other.passed
+
+
 @st.composite
 def contests(draw):
     rows = draw(st.integers(0, 25))

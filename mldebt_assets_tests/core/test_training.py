@@ -16,6 +16,7 @@ from mldebt_assets.core.errors import (
     UnusableInputError,
 )
 from mldebt_assets.core.fingerprint import sha256
+from mldebt_assets.core.onnx_export import onnx_disagreement, to_onnx
 from mldebt_assets.core.training import encode, fit, from_bytes, predict, to_bytes
 from mldebt_assets_tests.core.small_table import COSTS, SETTINGS, small_table
 
@@ -82,6 +83,27 @@ def test_the_network_learns(model):
     """New rows of the same kind: the ROC AUC of the true odds here is .837."""
     inputs, labels, _ = small_table(rows=4000, seed=8)
     assert roc_auc_score(labels, predict(model, inputs)) > 0.8
+
+
+def test_linear_members_have_no_hidden_layers_and_come_back_from_bytes(table):
+    """Half deep, half linear: the score is the mean of both, in a file and in ONNX alike."""
+    settings = replace(SETTINGS, members=2, linear_members=1)
+    mixed = fit(*table, settings=settings, costs=COSTS)
+    layers = [name for name in mixed.weights if name.startswith("members.1.layers")]
+    assert layers == ["members.1.layers.0.weight", "members.1.layers.0.bias"]
+    assert len([name for name in mixed.weights if name.startswith("members.0.layers")]) > 2
+    again = from_bytes(to_bytes(mixed))
+    assert (predict(again, table[0]) == predict(mixed, table[0])).all()
+    assert onnx_disagreement(mixed, to_onnx(mixed), table[0]) < 1e-5
+
+
+def test_a_model_from_before_linear_members_still_loads(model):
+    """Old champions must stay loadable: a rollback may need them."""
+    now = to_bytes(model)
+    old = now.replace(b',\\"linear_members\\":0', b"")
+    assert len(old) < len(now)
+    length = int.from_bytes(now[:8], "little") - (len(now) - len(old))
+    assert from_bytes(length.to_bytes(8, "little") + old[8:]).shape == model.shape
 
 
 def test_nothing_is_fitted_on_tuning_rows(table):
