@@ -102,13 +102,16 @@ def coarsen(reference: Counts, current: Counts, bins: int = COARSE_BINS) -> tupl
 def pool_rare(reference: Counts, current: Counts, least: float = 5) -> tuple[Counts, Counts]:
     """Return both counts with all bins merged into one where fewer than ``least`` are expected.
 
+    A bin that the reference never filled is merged with them: where categories are many and rare,
+    either sample has some that the other lacks, and that is no change.
+
     Source: Cochran, The chi-squared test of goodness of fit, 1952: below about five the
             statistic does not follow its distribution. Expected counts are those of the smaller
             sample, were both drawn alike.
     """
     both = reference + current
     smaller = min(int(reference.sum()), int(current.sum()))
-    rare = both * smaller < least * both.sum()
+    rare = (both * smaller < least * both.sum()) | (reference == 0)
     if rare.sum() <= 1:
         return reference, current
     pooled = [np.append(side[~rare], side[rare].sum()) for side in (reference, current)]

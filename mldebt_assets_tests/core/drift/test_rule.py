@@ -156,6 +156,18 @@ def test_unseen_categories_are_drift_and_are_counted_but_not_quoted():
     assert "violet" not in json.dumps(found.as_dict())
 
 
+def test_thousands_of_rare_categories_are_no_drift_for_being_rare():
+    """Two samples of serial numbers have few in common, and nothing has changed."""
+    draw = np.random.default_rng(3)
+    serial = {"colour": lambda c: draw.integers(0, 20_000, c.size).astype(str)}
+    tables = [table(20_000, seed=seed, **serial) for seed in (1, 2)]
+    found = by_name(report(tables[1], reference=tables[0]))["colour"]
+    assert found.distance > 0.3
+    assert not found.drifted
+    tables[1].loc[:2_000, "colour"] = "violet"
+    assert by_name(report(tables[1], reference=tables[0]))["colour"].drifted
+
+
 def test_p_values_are_those_of_scipy():
     current = table(5_000, seed=2, x0=lambda x: x + 0.03)
     reference = table(5_000, seed=1)
