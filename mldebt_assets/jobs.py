@@ -16,6 +16,7 @@ BATCH_ASSETS = (
     "scorer",
     "predictions",
     "performance",
+    "triage",
     "counts",
     "drift_report",
 )

@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Kind = Literal[
-    "proposed", "intent", "done", "undone", "refused", "batch_refused", "decision", "deleted"
+    "proposed",
+    "intent",
+    "done",
+    "undone",
+    "refused",
+    "batch_refused",
+    "feed_refused",
+    "feed_accepted",
+    "decision",
+    "deleted",
 ]
 
 GENESIS = "0" * 64
@@ -265,3 +274,24 @@ def open_intents(facts: list[Fact]) -> list[Fact]:
     """Return the intents that are neither done nor undone: a kill came between."""
     closed = {fact.body["intent"] for fact in facts if fact.kind in {"done", "undone"}}
     return [fact for fact in facts if fact.kind == "intent" and fact.sequence not in closed]
+
+
+def refused_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:
+    """Return what triage called a broken feed, by the SHA-256 of its validated rows.
+
+    Nothing learns from them, and nothing is held to them. Other bytes are judged anew, and what a
+    person accepted since is refused no more.
+    """
+    refused: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.kind == "feed_refused":
+            refused[fact.body["validated"]["sha256"]] = fact
+        elif fact.kind == "feed_accepted":
+            refused.pop(fact.body["validated"]["sha256"], None)
+    return refused
+
+
+def accepted_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:
+    """Return what a person accepted, whatever triage says, by the SHA-256 of its rows."""
+    accepted = [fact for fact in facts if fact.kind == "feed_accepted"]
+    return {fact.body["validated"]["sha256"]: fact for fact in accepted}

@@ -9,7 +9,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
 from mldebt_assets.assets.performance_page import METRICS
-from mldebt_assets.promotions import champion_of, judged_by_gate
+from mldebt_assets.promotions import champion_of, judged_by_gate, refused_feeds
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def chapter(
     decision = _decision(facts, batch)
     refusal = _last(facts, "batch_refused", batch)
     verdict = _verdict_on(facts, decision)
+    broken = refused_feeds(facts).get(validated.snapshot.sha256) if validated else None
     promoted = verdict is not None and verdict.kind == "intent"
     served = performance.metadata if performance else {}
     scored_by = served.get("scored by")
@@ -91,7 +92,8 @@ def chapter(
         promoted=promoted,
         verdict=_told(verdict) if verdict else "",
         champion=_champion_after(facts, verdict or decision or refusal),
-        problem=_problem(instance, pipeline, batch, facts, report),
+        problem=_problem(instance, pipeline, batch, facts, report)
+        or (None if broken is None else str(broken.body["reason"])),
     )
 
 

@@ -15,6 +15,7 @@ from mldebt_assets.assets import (
     scorer,
     sketch,
     training_set,
+    triage,
     validated,
 )
 
@@ -27,6 +28,7 @@ BATCH_STAGES = (
     scorer,
     predictions,
     performance,
+    triage,
     drift_report,
 )
 TRAINING_STAGES = (training_set, model, evaluation, champion, rollback, four_questions)

@@ -20,6 +20,7 @@ from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
 from mldebt_assets.store import Blob
 
+DEPENDENCIES = ("validated", "sketch", "scorer", "predictions", "triage")
 CHECK = "no_drift"
 MEANING = "The batch looks like the data that its champion was trained on."
 
@@ -33,7 +34,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         name=f"{pipeline.name}__drift_report",
         group_name=pipeline.name,
         partitions_def=batches(pipeline),
-        deps=[key(pipeline, stage) for stage in ("validated", "sketch", "scorer", "predictions")],
+        deps=[key(pipeline, stage) for stage in DEPENDENCIES],
         outs={
             "counts": out_of(
                 {**shared, "kinds": {"numpy"}},
@@ -55,7 +56,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
         batch = {
             stage: reading.take(key(pipeline, stage), context.partition_key)
-            for stage in ("validated", "sketch", "predictions")
+            for stage in ("validated", "sketch", "predictions", "triage")
         }
         before = reports_before(context.instance, pipeline, context.partition_key)
 
@@ -63,6 +64,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             compared = compare(context.instance, platform, pipeline, scorer, batch)
             predictions = platform.snapshots.load(batch["predictions"].snapshot)
             report = {**compared.report, "scores": summary_of(predictions)}
+            triaged = platform.snapshots.load(batch["triage"].snapshot)
+            report |= alarm_of(triaged, drifted=report["drifted"])
             yield check_result(
                 verdict_of(report),
                 report_key,
@@ -152,6 +155,24 @@ def summary_of(predictions: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def alarm_of(triaged: dict[str, Any], *, drifted: bool) -> dict[str, Any]:
+    """Return the class of the batch, why, and the faults that were found of its feed.
+
+    The class is None where the batch had nothing to be laid beside.
+    """
+    from mldebt_assets.core.drift.triage import Triage
+
+    if triaged["triage"] is None:
+        return {
+            "class": None,
+            "class_reason": "there is no earlier batch to lay this one beside",
+            "faults": [],
+        }
+    alarm = Triage.from_dict(triaged["triage"]).alarm(drifted=drifted)
+    faults = triaged["triage"]["findings"]
+    return {"class": alarm.name, "class_reason": alarm.sentence, "faults": faults}
+
+
 def verdict_of(report: dict[str, Any]) -> Verdict:
     """Return the whole report as the one verdict that the check shows."""
     drifted = [column["name"] for column in report.get("columns", ()) if column["drifted"]]
@@ -168,6 +189,8 @@ def verdict_of(report: dict[str, Any]) -> Verdict:
 def headline(report: dict[str, Any]) -> dict[str, Any]:
     """Return what a person wants to read first: the verdict and what it rests on."""
     facts: dict[str, Any] = {
+        "class": report["class"] or "none",
+        "class reason": report["class_reason"],
         "drifted": report["drifted"],
         "summary": report["summary"],
         "reference": report["reference"] or "none",

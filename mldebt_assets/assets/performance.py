@@ -5,7 +5,7 @@ the batches that the same champion scored, at their newest predictions and label
 recorded, so a window that was made before a batch's labels came in can be told from its hashes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from mldebt_assets.assets.training_set import arrived
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, newest_of_each, read_metadata
 
@@ -57,7 +58,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         instance, batch = context.instance, context.partition_key
         reading = Reading(instance, platform.snapshots)
         scorer = reading.load(reading.newest(key(pipeline, "scorer"), batch))
-        until = features_until(instance, pipeline, batch)
+        refused = refused_feeds(platform.record(pipeline.name).facts())
+        until = features_until(instance, pipeline, batch, refused)
         own = Part(reading.newest(key(pipeline, "predictions"), batch), until[-1])
         window = [*earlier_parts(instance, pipeline, scorer, until), own]
         for part in window:
@@ -78,9 +80,18 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     return [performance]
 
 
-def features_until(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str) -> list[Stored]:
-    """Return the features of every batch up to this one, by their data's time; this one last."""
-    found = [features for features, _ in arrived(instance, pipeline, batch)]
+def features_until(
+    instance: dg.DagsterInstance, pipeline: Pipeline, batch: str, refused: Container[str]
+) -> list[Stored]:
+    """Return the features of every batch up to this one, by their data's time; this one last.
+
+    Left out are broken feeds, whose validated rows' SHA-256 is in ``refused``, but for this one.
+    """
+    found = [
+        features
+        for features, validated in arrived(instance, pipeline, batch)
+        if features.batch == batch or validated.snapshot.sha256 not in refused
+    ]
     return sorted(found, key=lambda features: features.batch == batch)
 
 

@@ -1,6 +1,6 @@
 """``p/training_set``: a manifest of hashes. Its own hash is *the data snapshot* of a version."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from mldebt_assets.core.errors import (
     UnknownTrainingSetError,
 )
 from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import (
     Reading,
@@ -53,7 +54,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
         if config.snapshot is None:
-            chosen = choose(context.instance, pipeline, config.until)
+            refused = refused_feeds(platform.record(pipeline.name).facts())
+            chosen = choose(context.instance, pipeline, config.until, refused)
             if not chosen:
                 raise NothingToTrainOnError.of(pipeline.name)
             for features, _ in chosen:
@@ -75,16 +77,21 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
 
 def choose(
-    instance: dg.DagsterInstance, pipeline: Pipeline, until: str | None
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    until: str | None,
+    refused: Container[str],
 ) -> list[tuple[Stored, Stored]]:
     """Return what ``arrived`` gives for each batch that is learned from: the newest with labels.
+
+    Never learned are the validated rows whose SHA-256 is in ``refused``: broken feeds.
 
     Raises: NothingToTrainOnError, UnknownBatchError as ``arrived``.
     """
     found = [
         (features, validated)
         for features, validated in arrived(instance, pipeline, until)
-        if features.metadata["labelled rows"]
+        if features.metadata["labelled rows"] and validated.snapshot.sha256 not in refused
     ]
     return found if pipeline.retraining.window is None else found[-pipeline.retraining.window :]
 

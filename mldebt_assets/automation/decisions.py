@@ -21,7 +21,12 @@ from mldebt_assets.automation.pending import decisions, last_decided, pending_re
 from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.retraining import Decision, Facts, History, Signal, decide
-from mldebt_assets.promotions import champion_of, judged_by_gate, open_proposals
+from mldebt_assets.promotions import (
+    champion_of,
+    judged_by_gate,
+    open_proposals,
+    refused_feeds,
+)
 from mldebt_assets.snapshots import as_stored, newest
 
 if TYPE_CHECKING:
@@ -147,14 +152,17 @@ def decide_on(
     reference = report.metadata["reference"] if report is not None else "none"
     history = history_at(facts, effective_at(validated))
     first = history.champion is None
+    refused = refused_feeds(facts)
+    broken = refused.get(validated.snapshot.sha256)
     known = Facts(
         batch=batch,
         raw_hash=raw.snapshot.sha256,
         reference_hash=None if reference == "none" else str(reference),
-        batches=len(choose(instance, pipeline, batch)) if first else 0,
+        batches=len(choose(instance, pipeline, batch, refused)) if first else 0,
         drift=signal(report, "drifted"),
         performance=signal(performance, "dropped"),
         labels_hash=performance.snapshot.sha256 if performance and report is None else None,
+        refused=None if broken is None else str(broken.body["reason"]).partition("\nFix: ")[0],
         history=history,
     )
     return decide(known, pipeline.retraining), history.effective_at

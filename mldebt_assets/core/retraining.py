@@ -50,7 +50,7 @@ class Facts:
     ``reference_hash`` is that of the drift reference that it was held to, None where no champion
     scored it. ``batches`` counts those that a first candidate would learn from. ``drift`` is None
     where labels that came late are judged alone; ``labels_hash`` then tells one such judgement
-    from another.
+    from another. ``refused`` says why the batch is a broken feed, where triage found that it is.
     """
 
     batch: str
@@ -60,6 +60,7 @@ class Facts:
     drift: Signal | None
     performance: Signal | None = None
     labels_hash: str | None = None
+    refused: str | None = None
     history: History
 
 
@@ -89,7 +90,7 @@ def decide(facts: Facts, policy: Retraining) -> Decision:
     'There is no champion yet, and 1 of the first 3 batches is there.'
     """
     about = [facts.batch, facts.raw_hash, facts.reference_hash or "none", facts.labels_hash]
-    forbidden = _forbidden(facts, policy)
+    forbidden = facts.refused or _forbidden(facts, policy)
     return Decision(
         asked=forbidden is None,
         reason=forbidden or f"{_cause(facts, policy)}; {_ago(facts.history)}.",

@@ -13,11 +13,11 @@ import numpy as np
 
 from mldebt_assets.core.drift.broken_feed import faults
 from mldebt_assets.core.drift.displaced import variation
+from mldebt_assets.core.drift.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mldebt_assets.core.drift.finding import Finding
     from mldebt_assets.core.drift.profile import ColumnSummary, Profile
 
 AlarmClass = Literal["broken feed", "schema change", "season seen before", "real shift", "no alarm"]
@@ -31,58 +31,78 @@ NEARER = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Triage:
-    """The class of a batch, and what it rests on: the findings, and the batch of a season before.
+class Alarm:
+    """What a batch is, and why, in a sentence for a human."""
 
-    ``distance`` is the mean distance of the columns to the reference; ``season`` has the batch of
-    the same season and its distance, where the class is that.
+    name: AlarmClass
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triage:
+    """What a batch looks like beside the reference and the earlier batches.
+
+    ``distance`` is the mean distance of the columns to the reference; ``season`` the nearest batch
+    of the same season in an earlier year, and its distance, if there is one.
     """
 
-    alarm: AlarmClass
-    sentence: str
     findings: tuple[Finding, ...]
     distance: float | None
     season: tuple[str, float] | None
 
+    def alarm(self, *, drifted: bool) -> Alarm:
+        """Return the class of the batch; ``drifted`` is what the drift rule says."""
+        if self.findings:
+            told = "; ".join(finding.sentence for finding in self.findings)
+            return Alarm(name="broken feed", sentence=told)
+        if not drifted:
+            return Alarm(name="no alarm", sentence="the feed shows no fault, and has not drifted")
+        if self.season is None or self.distance is None:
+            return Alarm(
+                name="real shift",
+                sentence="the feed shows no fault, and no earlier year has this season",
+            )
+        batch, distance = self.season
+        seen = distance <= NEARER * self.distance
+        return Alarm(
+            name="season seen before" if seen else "real shift",
+            sentence=(
+                f"batch {batch}, of the same season, lies at a distance of {distance:.3f}, "
+                f"the champion's reference at {self.distance:.3f}"
+            ),
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the triage as plain JSON values."""
-        season = self.season and {"batch": self.season[0], "distance": self.season[1]}
         return {
-            "class": self.alarm,
-            "sentence": self.sentence,
             "findings": [finding.as_dict() for finding in self.findings],
             "distance": self.distance,
-            "season": season,
+            "season": None if self.season is None else list(self.season),
         }
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Triage:
+        """Return the triage that ``as_dict`` wrote."""
+        findings = [Finding(**{**f, "columns": tuple(f["columns"])}) for f in plain["findings"]]
+        season = plain["season"]
+        return cls(
+            findings=tuple(findings),
+            distance=plain["distance"],
+            season=None if season is None else (season[0], season[1]),
+        )
 
-def triage(
-    current: Profile, reference: Profile, earlier: Mapping[str, Profile], *, drifted: bool
-) -> Triage:
-    """Return the class of a batch.
+
+def triage(current: Profile, reference: Profile, earlier: Mapping[str, Profile]) -> Triage:
+    """Return what a batch looks like.
 
     Args: ``reference`` is what the champion is held to; ``earlier`` batches by name, in the order
-          of their arrival, none of them broken; ``drifted`` is what the drift rule says.
+          of their arrival, none of them broken.
     """
-    found = tuple(faults(current, reference, earlier))
-    distance = profile_distance(current, reference)
-    season = season_before(current, earlier) if drifted and not found else None
-    if season is not None and (distance is None or season[1] > NEARER * distance):
-        season = None
-    if found:
-        alarm: AlarmClass = "broken feed"
-        sentence = "; ".join(finding.sentence for finding in found)
-    elif season is not None:
-        alarm = "season seen before"
-        sentence = (
-            f"batch {season[0]}, of the same season, lies at {season[1]:.3f}, "
-            f"the champion's reference at {distance:.3f}"
-        )
-    elif drifted:
-        alarm, sentence = "real shift", "no fault of the feed and no season seen before explains it"
-    else:
-        alarm, sentence = "no alarm", "the feed shows no fault, and the inputs have not drifted"
-    return Triage(alarm=alarm, sentence=sentence, findings=found, distance=distance, season=season)
+    return Triage(
+        findings=tuple(faults(current, reference, earlier)),
+        distance=profile_distance(current, reference),
+        season=season_before(current, earlier),
+    )
 
 
 def season_before(current: Profile, earlier: Mapping[str, Profile]) -> tuple[str, float] | None:
@@ -92,17 +112,17 @@ def season_before(current: Profile, earlier: Mapping[str, Profile]) -> tuple[str
     distances = {
         batch: profile_distance(current, profile)
         for batch, profile in earlier.items()
-        if profile.last is not None and _is_same_season(current.last - profile.last)
+        if profile.last is not None and is_same_season(current.last - profile.last)
     }
     known = {batch: distance for batch, distance in distances.items() if distance is not None}
     nearest = min(known, key=lambda batch: known[batch], default=None)
     return None if nearest is None else (nearest, known[nearest])
 
 
-def _is_same_season(seconds: float) -> bool:
+def is_same_season(seconds: float) -> bool:
     """Return whether so much time leads from a season to the same one, a year or more later.
 
-    >>> [_is_same_season(days * 86_400) for days in (0, 30, 300, 340, 365, 400, 500, 730)]
+    >>> [is_same_season(days * 86_400) for days in (0, 30, 300, 340, 365, 400, 500, 730)]
     [False, False, False, True, True, True, False, True]
     """
     years = round(seconds / SECONDS_A_DAY / YEAR_DAYS)
