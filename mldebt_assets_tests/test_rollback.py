@@ -129,7 +129,7 @@ def test_going_back_is_no_training(world):
     """The cool-down would otherwise keep the way forward shut, on the strength of no new model."""
     facts = record_of(world).facts()
     when = datetime(2020, 7, 1, tzinfo=UTC)
-    batches = [features for features, _ in choose(world.instance, world.pipeline, None)]
+    batches = [features for features, _ in choose(world.instance, world.pipeline, None, refused=())]
     before = history_at(facts, when)
     go_back(world)
     after = history_at(record_of(world).facts(), when)
