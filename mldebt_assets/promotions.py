@@ -31,7 +31,6 @@ Kind = Literal[
     "refused",
     "batch_refused",
     "feed_refused",
-    "feed_accepted",
     "decision",
     "deleted",
 ]
@@ -279,19 +278,6 @@ def open_intents(facts: list[Fact]) -> list[Fact]:
 def refused_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:
     """Return what triage called a broken feed, by the SHA-256 of its validated rows.
 
-    Nothing learns from them, and nothing is held to them. Other bytes are judged anew, and what a
-    person accepted since is refused no more.
+    Nothing learns from them, and nothing is held to them. Other bytes are judged anew.
     """
-    refused: dict[str, Fact] = {}
-    for fact in facts:
-        if fact.kind == "feed_refused":
-            refused[fact.body["validated"]["sha256"]] = fact
-        elif fact.kind == "feed_accepted":
-            refused.pop(fact.body["validated"]["sha256"], None)
-    return refused
-
-
-def accepted_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:
-    """Return what a person accepted, whatever triage says, by the SHA-256 of its rows."""
-    accepted = [fact for fact in facts if fact.kind == "feed_accepted"]
-    return {fact.body["validated"]["sha256"]: fact for fact in accepted}
+    return {fact.body["validated"]["sha256"]: fact for fact in facts if fact.kind == "feed_refused"}

@@ -19,7 +19,7 @@ from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.schema import Column
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import accepted_feeds, refused_feeds
+from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest_of_each, read_metadata
 
@@ -187,13 +187,11 @@ def refuse(
     validated: Stored,
     found: "Triage | None",
 ) -> None:
-    """Record a broken feed, once for its bytes, unless a person has accepted them."""
+    """Record a broken feed, once for its bytes."""
     record = platform.record(pipeline.name)
-    facts = record.facts()
-    sha256 = validated.snapshot.sha256
     if found is None or not found.findings:
         return
-    if sha256 in refused_feeds(facts) or sha256 in accepted_feeds(facts):
+    if validated.snapshot.sha256 in refused_feeds(record.facts()):
         return
     body = {
         "batch": context.partition_key,
