@@ -75,6 +75,8 @@ def told(
             "batches": sorted(read),
         },
         "summary": report["summary"],
+        "rule": report["rule"],
+        "calibration": report["calibration"],
         "verdicts": report["verdicts"],
         "columns": {
             column["name"]: {
@@ -93,6 +95,8 @@ def unjudged(summary: str) -> dict[str, Any]:
         "drifted": False,
         "reference": None,
         "summary": summary,
+        "rule": None,
+        "calibration": None,
         "verdicts": [],
         "columns": {},
     }

@@ -27,7 +27,8 @@ def window_of(
 
     They are held against the reference that the newest of them was judged by. Batches that were
     counted against another are counted from their sketches, and named in ``approximated``: their
-    shares are off by less than 1/1024. Batches without a sketch are left out.
+    shares are off by less than 1/1024. Batches without a sketch are left out; where none has
+    one, None is returned.
 
     Raises: SnapshotError if a stored sketch or count is gone or damaged.
     """
@@ -55,6 +56,8 @@ def window_of(
         if batch not in exact
         and (counts := _recounted(platform, pipeline, stored, reference)) is not None
     }
+    if not exact and not approximated:
+        return None
     together = merge_counts([*exact.values(), *approximated.values()])
     report = judge_counts(reference, together, pipeline.drift).as_dict()
     return {

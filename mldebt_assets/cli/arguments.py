@@ -1,5 +1,6 @@
 """The arguments that many commands take, and what the shell completes them with."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,3 +47,7 @@ OptionalPipelineName = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", help="Write one page that stands alone, too.", metavar="FILE"),
+]

@@ -323,6 +323,8 @@ class BatchDrift(TypedDict):
     drifted: bool
     reference: Reference | None
     summary: str
+    rule: str | None
+    calibration: str | None
     verdicts: list[Verdict]
     columns: dict[str, ColumnDrift]
 

@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, PipelineName
-from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short, table
+from mldebt_assets.cli.arguments import AsJson, HtmlFile, PipelineName
+from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short, table, write_whole
 
 DEFAULT_LAST = 6
 MOST_ROWS = 30
@@ -25,11 +25,13 @@ def drift(
     last: Annotated[
         int, typer.Option(help="How many of the newest batches.", min=1, metavar="N")
     ] = DEFAULT_LAST,
+    html: HtmlFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how far the last batches lay from what their champions learned from.
 
-    It ends with 0 whether there was drift or not.
+    It ends with 0 whether there was drift or not. `--html` writes the newest batch's page, with
+    the others as its trend. Two files without a pipeline: `mldebt drift compare`.
 
     Example: `mldebt drift flight_delays --last 3`
     """
@@ -38,12 +40,19 @@ def drift(
 
     with opened() as (platform, instance):
         answer = drift_of(instance, platform, declared, last)
+        if html is not None and answer["batches"]:
+            from mldebt_assets.answers.drift_page import page_of
+            from mldebt_assets.plots.drift_page import drift_page
+
+            write_whole(html, drift_page(page_of(instance, platform, declared, answer)))
     if as_json:
         print_json(answer)
     elif not answer["batches"]:
         say(f"No batch of {declared.name} has arrived: mldebt replay {declared.name}")
     else:
         show(answer)
+        if html is not None:
+            say(f"The page: {html}")
 
 
 def show(answer: dict[str, Any]) -> None:

@@ -2,14 +2,22 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from mldebt_assets.cli.arguments import AsJson
+from mldebt_assets.cli.arguments import AsJson, HtmlFile
 from mldebt_assets.cli.drift import SHARES, by_distance, coloured, distance
-from mldebt_assets.cli.opening import facts, out, print_json, say, table
+from mldebt_assets.cli.opening import facts, out, print_json, say, table, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mldebt_assets.core.drift.sketch import ColumnSketch
+    from mldebt_assets.plots.drift_page import DriftPage
+
+    Pair = tuple[ColumnSketch, ColumnSketch]
 
 ReferenceFile = Annotated[
     Path, typer.Argument(help="CSV or Parquet: what was usual.", metavar="REFERENCE")
@@ -19,7 +27,12 @@ CurrentFile = Annotated[
 ]
 
 
-def compare(reference: ReferenceFile, current: CurrentFile, as_json: AsJson = False) -> None:
+def compare(
+    reference: ReferenceFile,
+    current: CurrentFile,
+    html: HtmlFile = None,
+    as_json: AsJson = False,
+) -> None:
     """Say how far the rows of CURRENT lie from those of REFERENCE: two files, and nothing else.
 
     Kinds are inferred: numbers, categories (true and false too), dates. Dates move on by
@@ -47,10 +60,44 @@ def compare(reference: ReferenceFile, current: CurrentFile, as_json: AsJson = Fa
         "columns": found.columns,
         "seconds": time.perf_counter() - started,
     }
+    if html is not None:
+        from mldebt_assets.plots.drift_page import drift_page
+
+        write_whole(html, drift_page(page_of(answer, found.sketches)))
     if as_json:
         print_json(answer)
+        return
+    show(answer)
+    if html is not None:
+        say(f"The page: {html}")
+
+
+def page_of(answer: dict[str, Any], sketches: "Mapping[str, Pair]") -> "DriftPage":
+    """Return the page of an answer, whose columns are drawn from both files' sketches."""
+    from mldebt_assets.core.drift.histogram import histogram_of
+    from mldebt_assets.core.policies import Drift
+    from mldebt_assets.plots.drift_page import DriftPage
+
+    if answer["drifted"]:
+        standing, found = "drift", "drift"
+    elif answer["underpowered"]:
+        standing, found = "unknown", "underpowered"
     else:
-        show(answer)
+        standing, found = "calm", "no drift"
+    drawn = {name: histogram_of(*both) for name, both in sketches.items()}
+    rows = {side: f"{answer[side]}, {answer['rows'][side]:,} rows" for side in answer["rows"]}
+    return DriftPage(
+        kind="Two files compared",
+        title=Path(answer["current"]).name,
+        standing=standing,
+        found=found,
+        summary=answer["summary"],
+        facts=[*rows.items(), ("p-values", answer["calibration"])],
+        columns=answer["columns"],
+        histograms={name: one for name, one in drawn.items() if one is not None},
+        limit=Drift().distance,
+        rule=answer["rule"],
+    )
 
 
 def show(answer: dict[str, Any]) -> None:

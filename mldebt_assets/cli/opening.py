@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
 
+from mldebt_assets.core.errors import CallError
 from mldebt_assets.home import Home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import dagster as dg
 
@@ -99,6 +101,24 @@ def facts(rows: Sequence[tuple[str, str]]) -> Table:
     for row in rows:
         made.add_row(*row)
     return made
+
+
+def write_whole(file: Path, page: str) -> None:
+    """Write a page, whole or not at all.
+
+    Raises: CallError if it cannot be written there.
+    """
+    written = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        written.write_text(page, encoding="utf-8")
+        written.replace(file)
+    except OSError as problem:
+        with suppress(OSError):
+            written.unlink()
+        raise CallError(
+            f"The page cannot be written to {file}: {problem.strerror}.\n"
+            "Fix: name a file in a folder that is there and can be written."
+        ) from problem
 
 
 def print_json(document: Any) -> None:

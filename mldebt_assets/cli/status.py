@@ -1,29 +1,19 @@
 """``mldebt status``: the champion and the four questions."""
 
-import os
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.markup import escape
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, OptionalPipelineName
-from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short
-from mldebt_assets.core.errors import CallError
+from mldebt_assets.cli.arguments import AsJson, HtmlFile, OptionalPipelineName
+from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short, write_whole
 from mldebt_assets.page import MARKS
 
 LONGEST_ANSWER = 90
 COLOURS = {"ok": "green", "warning": "yellow", "unknown": "dim"}
 AGES = ((86_400, "day"), (3_600, "hour"), (60, "minute"))
-
-
-HtmlFile = Annotated[
-    Path | None,
-    typer.Option("--html", help="Write one page that stands alone, too.", metavar="FILE"),
-]
 
 
 def status(
@@ -67,17 +57,7 @@ def write_page(file: Path, answers: list[dict[str, Any]], now: datetime) -> None
         for name, question in answer["questions"].items()
         if question["age_seconds"] is not None
     }
-    written = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        written.write_text(page(answers, now, ages), encoding="utf-8")
-        written.replace(file)
-    except OSError as problem:
-        with suppress(OSError):
-            written.unlink()
-        raise CallError(
-            f"The page cannot be written to {file}: {problem.strerror}.\n"
-            "Fix: name a file in a folder that is there and can be written."
-        ) from problem
+    write_whole(file, page(answers, now, ages))
 
 
 def show(answer: dict[str, Any]) -> None:
