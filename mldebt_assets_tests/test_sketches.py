@@ -73,7 +73,9 @@ def test_the_report_from_sketches_says_what_the_rows_say(world):
         rows_of(world, BATCHES[3]),
         columns=world.pipeline.watched,
         limits=world.pipeline.drift,
+        unit=world.pipeline.split.group,
     )
+    assert report["calibration"] == expected.calibration == "calibrated"
     assert report["drifted"] == expected.drifted
     for column, by_rows in zip(report["columns"], expected.columns, strict=True):
         assert column["drifted"] == by_rows.drifted

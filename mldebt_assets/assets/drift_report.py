@@ -1,7 +1,8 @@
 """``p/drift_report`` and ``p/counts``: a batch beside the reference of its champion.
 
-The batch's rows are counted once, on the bins of that reference; of the reference only the
-sketches are read.
+The batch's rows are counted once, on the bins of that reference. Of the reference the sketches are
+read, and to calibrate the rule its rows too: what differs by chance between its days is seen in no
+sketch of a month.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
+from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest, read_metadata
 from mldebt_assets.store import Blob
 
 DEPENDENCIES = ("validated", "sketch", "scorer", "predictions", "triage")
@@ -115,6 +116,7 @@ def compare(
         summary = "no champion yet, so nothing to compare with"
         report = {"judged": False, "drifted": False, "summary": summary, "reference": None}
         return Compared(report, {"reference": None}, {})
+    from mldebt_assets.core.drift.calibration import blocks_of
     from mldebt_assets.core.drift.counts import count, to_bytes
     from mldebt_assets.core.drift.rule import judge_counts
     from mldebt_assets.core.drift.sketch import sketch_of
@@ -125,9 +127,37 @@ def compare(
     if not fits(pipeline, sketch):
         sketch = sketch_of(rows, pipeline.watched)
     counts = count(rows, reference, sketch.moments)
-    judged = judge_counts(reference, counts, pipeline.drift).as_dict()
+    blocks = None
+    if pipeline.drift.calibrate:
+        before, rows_read = rows_of_reference(platform, pipeline, scorer["reference"])
+        blocks = blocks_of(before, rows, pipeline.split.group, reference, pipeline.training.seed)
+        reads = {**reads, **rows_read}
+    judged = judge_counts(reference, counts, pipeline.drift, blocks).as_dict()
     report = {"judged": True, "reference": reference.hash, **judged}
     return Compared(report, Blob(to_bytes(counts), SUFFIX), reads)
+
+
+def rows_of_reference(
+    platform: Platform, pipeline: Pipeline, named: dict[str, Any]
+) -> tuple[pd.DataFrame, dict[str, dg.JsonMetadataValue]]:
+    """Return the rows that a promotion names as its reference, and which snapshots were read."""
+    from mldebt_assets.core.tables import from_parquet
+
+    validated = key(pipeline, "validated").to_user_string()
+    tables = [
+        from_parquet(
+            platform.snapshots.get(
+                name=f"{validated}/{batch}", sha256_hex=snapshot["sha256"], md5=snapshot["md5"]
+            )
+        )
+        for batch, snapshot in named["batches"].items()
+    ]
+    read = {
+        batch: [snapshot["sha256"], snapshot["storage_id"]]
+        for batch, snapshot in named["batches"].items()
+    }
+    metadata = {f"{READ_PREFIX}reference:{validated}": dg.MetadataValue.json(read)}
+    return pd.concat(tables, ignore_index=True), metadata
 
 
 def picture_of(pipeline: Pipeline, trend: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -200,7 +230,7 @@ def headline(report: dict[str, Any]) -> dict[str, Any]:
     return {
         **facts,
         "rule": report["rule"],
-        "calibration": report["calibration"],
+        "calibration": f"{report['calibration']}: {report['calibration_reason']}",
         "underpowered": report["underpowered"],
     }
 

@@ -82,7 +82,8 @@ class Drift:
     """The limits of the drift rule, and how many of the champion's last batches it is held to.
 
     Each half of the rule spends ``level`` while rows are taken for independent; calibrated on
-    blocks of rows, the whole spends ``false_alarms``.
+    blocks of rows, the whole spends ``false_alarms``. To ``calibrate``, the rows of the reference
+    are read again for each batch, and parted as the split's groups are.
     """
 
     level: float = 0.0025
@@ -90,6 +91,7 @@ class Drift:
     distance: float = 0.03
     correlation: float = 0.05
     reference_batches: int = 3
+    calibrate: bool = True
     ignore: tuple[str, ...] = ()
 
 

@@ -7,7 +7,7 @@ could as well have been those of the reference; so the blocks of both are pooled
 batch has are held against all others, in many ways, and the batch's own p-value is the share of
 these ways in which something lies at least as far apart:
 
-    score = max over all tests of distance / its median over the ways
+    score = max over all tests of distance / its 95 % quantile over the ways
     p     = (1 + other ways with at least that score) / (1 + other ways)
 
 It counts columns' distances, missing shares and correlations alike, and the maximum makes one
@@ -53,6 +53,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mldebt_assets.core.drift.statistics import Values
+
+ORDINARY = 0.95
+"""Up to this quantile over all ways a distance is ordinary: its unit in the score."""
 
 WAYS = 999
 """In so many other ways the blocks are divided, where there are more than that."""
@@ -123,7 +126,7 @@ class Calibration:
 
     The p-values are each against the largest score of all tests, so none needs a correction:
     of columns and missing shares of shape (columns,), of correlations (numbers, numbers).
-    ``reach`` is the least distance of each column that would have had a p-value of the level.
+    ``reach`` is the least distance of each column that would have had a p-value of the level, or 1.
     """
 
     ways: int
@@ -152,7 +155,7 @@ def calibrate(blocks: Blocks, against: Reference, *, level: float) -> Calibratio
     missing = _missing_changes(pooled, ways)
     pairs = _correlation_changes(pooled, ways)
     apart = np.hstack([columns, missing, pairs])
-    scale = np.maximum(np.median(apart, axis=0), RANK_ERROR)
+    scale = np.maximum(np.quantile(apart, ORDINARY, axis=0), RANK_ERROR)
     scores = apart / scale
     furthest = np.sort(scores.max(axis=1, initial=0.0))
     # Equal divisions may differ in their last digit, by the order of their sums.
@@ -166,7 +169,7 @@ def calibrate(blocks: Blocks, against: Reference, *, level: float) -> Calibratio
         columns=parts[0],
         missing=parts[1],
         correlations=_square(parts[2]),
-        reach=critical * scale[: columns.shape[1]],
+        reach=np.minimum(critical * scale[: columns.shape[1]], 1.0),
     )
 
 

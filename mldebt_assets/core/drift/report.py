@@ -106,10 +106,16 @@ class DriftReport:
         return plain
 
 
-def distribution_verdict(columns: Sequence[ColumnDrift], limits: Drift, reach: float) -> Verdict:
+def distribution_verdict(
+    columns: Sequence[ColumnDrift],
+    limits: Drift,
+    reach: float,
+    *,
+    parts: Literal["rows", "blocks"] = "rows",
+) -> Verdict:
     """Return whether a distribution drifted.
 
-    ``reach`` is the least distance that could be told from chance with all rows.
+    ``reach`` is the least distance that could be told from chance with so many ``parts``.
     """
     known = [(column.distance, column) for column in columns if column.distance is not None]
     moved = [(distance, column) for distance, column in known if column.moved]
@@ -123,7 +129,7 @@ def distribution_verdict(columns: Sequence[ColumnDrift], limits: Drift, reach: f
         )
     elif reach > limits.distance:
         reason = (
-            f"underpowered: with so few rows only a distance above {reach:.3f} could be told "
+            f"underpowered: with so few {parts} only a distance above {reach:.3f} could be told "
             f"from chance; the largest is {worst[0]:.3f}, of {worst[1].name}"
         )
     else:

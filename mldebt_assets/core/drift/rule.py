@@ -24,7 +24,7 @@ from mldebt_assets.core.drift.calibrated import (
     calibration_reason,
     worst_first,
 )
-from mldebt_assets.core.drift.calibration import Blocks, blocks_of, calibrate
+from mldebt_assets.core.drift.calibration import Blocks, Calibration, blocks_of, calibrate
 from mldebt_assets.core.drift.counts import (
     Bins,
     NumberBins,
@@ -103,9 +103,9 @@ def judge_counts(
     if calibration:
         judged = calibrated_columns(judged, calibration, limits)
         pairs = calibrated_pairs(pairs, numbers, calibration, limits)
-        reach = float(calibration.reach.min(initial=np.inf))
+        reach = _reach_of_furthest(judged, calibration)
     verdicts = (
-        distribution_verdict(judged, limits, reach),
+        distribution_verdict(judged, limits, reach, parts="blocks" if calibration else "rows"),
         missing_verdict(judged, limits),
         correlation_verdict(pairs, limits),
     )
@@ -136,6 +136,16 @@ def _rule(columns: int, numbers: int, limits: Drift, *, calibrated: bool) -> str
         f"exceeds {limits.distance:g} with {by_column}, or a pair of numbers whose correlation "
         f"changed by more than {limits.correlation:g} with {by_pair}"
     )
+
+
+def _reach_of_furthest(columns: Sequence[ColumnDrift], calibration: Calibration) -> float:
+    """Return the distance that could be told from chance in the column that is furthest away."""
+    known = [
+        (column.distance, reach)
+        for column, reach in zip(columns, calibration.reach.tolist(), strict=True)
+        if column.distance is not None
+    ]
+    return max(known, default=(0.0, float("inf")))[1]
 
 
 class _Sides(NamedTuple):

@@ -116,7 +116,7 @@ def test_a_distance_that_days_reach_by_chance_is_called_underpowered():
     draw = np.random.default_rng(9)
     found = judge(days(draw, 30), days(draw, 10), columns=COLUMNS, limits=Drift(), unit="day")
     assert found.underpowered
-    assert found.summary.startswith("underpowered: with so few rows only a distance above 0.")
+    assert found.summary.startswith("underpowered: with so few blocks only a distance above 0.")
 
 
 def test_too_few_blocks_are_not_calibrated_on():
