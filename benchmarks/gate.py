@@ -15,7 +15,7 @@ import argparse
 
 import numpy as np
 
-from benchmarks.drift_rule import wilson
+from benchmarks.false_alarm_scenes import wilson
 from benchmarks.machine import keep
 from mldebt_assets.core.intervals import group_gain
 from mldebt_assets.core.policies import Gate
