@@ -40,7 +40,7 @@ WATCHED = tuple(Column(name=f"x{i}", dtype="float64", meaning="") for i in range
 PEER_TRIALS = {
     "folk": (200, 100, 20),
     "nannyml": (60, 30, 5),
-    "evidently": (20, 20, 3),
+    "evidently": (10, 10, 2),
 }
 """Of each peer, at each number of rows."""
 
