@@ -16,7 +16,15 @@ from PIL import Image
 
 from mldebt_assets.core.errors import MLDebtError
 from mldebt_assets.home import Home
-from mldebt_assets_tests.browser import CHROMIUM, HEIGHT, NO_CHROMIUM, chromium, new_tab, place_of
+from mldebt_assets_tests.browser import (
+    CHROMIUM,
+    HEIGHT,
+    NO_CHROMIUM,
+    WIDTH,
+    chromium,
+    new_tab,
+    place_of,
+)
 from mldebt_assets_tests.servers import serving_copy
 
 if TYPE_CHECKING:
@@ -36,7 +44,8 @@ MARGIN, EDGE = 16, 1
 
 
 def lineage(tab: Tab) -> FloatRect:
-    """Open the whole graph of the pipeline; return where it lies."""
+    """Open the whole graph of the pipeline, wide enough for its words; return where it lies."""
+    tab.page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
     return around(tab.open_lineage(PIPELINE).values(), MARGIN)
 
 
