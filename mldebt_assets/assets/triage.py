@@ -130,7 +130,8 @@ def examine(
     sides = {**reference, **known}
     if not sides:
         return None
-    return triage(profile, pooled(list((reference or known).values())), sides)
+    against = pooled(list((reference or known).values()))
+    return triage(profile, against, sides, known_later=pipeline.target.reads)
 
 
 def reference_profiles(

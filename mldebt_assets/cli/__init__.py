@@ -49,6 +49,10 @@ class Commands(typer.core.TyperGroup):
             return both, self.commands[both], args[2:]
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Return what completes a word: a name of two would be taken for two commands."""
+        return [one for one in super().shell_complete(ctx, incomplete) if " " not in one.value]
+
 
 cli = typer.Typer(
     name="mldebt",

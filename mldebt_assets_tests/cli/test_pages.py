@@ -220,7 +220,7 @@ def test_the_map_fits_80_columns_with_many_batches_and_columns(capsys, monkeypat
         f"the_{number}_of_all_the_columns_that_we_measure": number / 60 for number in range(60)
     }
     told = [judged(f"2020-W{number:02d}", columns) for number in range(batches)]
-    drift.show({"pipeline": "parcels", "batches": told})
+    drift.show({"pipeline": "parcels", "batches": told, "window": None})
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= COLUMNS
     if batches > 1:
@@ -232,7 +232,7 @@ def test_a_column_that_cannot_be_compared_has_no_distance(capsys, monkeypatch):
     """A zero would read like calm."""
     monkeypatch.setattr(opening.out, "_width", COLUMNS)
     told = [judged(batch, {"gone": None, "there": 0.5}) for batch in ("2020-01", "2020-02")]
-    drift.show({"pipeline": "parcels", "batches": told})
+    drift.show({"pipeline": "parcels", "batches": told, "window": None})
     assert re.search(r"^gone +\?m +\?m$", capsys.readouterr().out, re.MULTILINE)
 
 

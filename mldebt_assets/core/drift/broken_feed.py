@@ -19,7 +19,7 @@ from mldebt_assets.core.drift.finding import Finding
 from mldebt_assets.core.drift.profile import contained_share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from mldebt_assets.core.drift.profile import ColumnSummary, Profile
 
@@ -41,10 +41,17 @@ LONG_NAME = 5
 """In shorter names one other letter is another name."""
 
 
-def faults(current: Profile, reference: Profile, earlier: Mapping[str, Profile]) -> list[Finding]:
+def faults(
+    current: Profile,
+    reference: Profile,
+    earlier: Mapping[str, Profile],
+    *,
+    known_later: Collection[str] = (),
+) -> list[Finding]:
     """Return every fault of the feed that the batch shows, the whole file's first.
 
-    Args: ``earlier`` batches by name, in the order of their arrival, none of them broken.
+    Args: ``earlier`` batches by name, in the order of their arrival, none of them broken; columns
+          that are ``known_later``, as labels are, may be missing.
     """
     found = [*duplicated(current, earlier), *truncated(current, list(earlier.values()))]
     sides = [reference, *earlier.values()]
@@ -52,7 +59,7 @@ def faults(current: Profile, reference: Profile, earlier: Mapping[str, Profile])
         seen = [side.columns[name] for side in sides if name in side.columns]
         if seen and column.rows >= LEAST_ROWS:
             found += [
-                *nulls(name, column, seen),
+                *(() if name in known_later else nulls(name, column, seen)),
                 *constant(name, column, seen),
                 *near_spellings(name, column, seen),
             ]

@@ -16,7 +16,7 @@ from mldebt_assets.core.drift.displaced import variation
 from mldebt_assets.core.drift.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mldebt_assets.core.drift.profile import ColumnSummary, Profile
 
@@ -92,14 +92,21 @@ class Triage:
         )
 
 
-def triage(current: Profile, reference: Profile, earlier: Mapping[str, Profile]) -> Triage:
+def triage(
+    current: Profile,
+    reference: Profile,
+    earlier: Mapping[str, Profile],
+    *,
+    known_later: Collection[str] = (),
+) -> Triage:
     """Return what a batch looks like.
 
     Args: ``reference`` is what the champion is held to; ``earlier`` batches by name, in the order
-          of their arrival, none of them broken.
+          of their arrival, none of them broken; columns that are ``known_later``, as labels are,
+          may be missing.
     """
     return Triage(
-        findings=tuple(faults(current, reference, earlier)),
+        findings=tuple(faults(current, reference, earlier, known_later=known_later)),
         distance=profile_distance(current, reference),
         season=season_before(current, earlier),
     )

@@ -328,3 +328,16 @@ def test_no_finding_quotes_a_value(year, profiles):
 @pytest.mark.parametrize("rows", [1, 5])
 def test_a_handful_of_rows_is_judged_without_an_error(year, profiles, rows):
     assert judge(profiles, "2013-05", year["2013-05"].tail(rows)).alarm == "real shift"
+
+
+def test_labels_that_are_not_there_yet_are_no_fault(year, profiles):
+    """They may come late; a reading that fails to come is one."""
+    rows = year["2013-06"].assign(arrival_delay_minutes=np.nan, pressure_millibars=np.nan)
+    earlier = before(profiles, "2013-06")
+    found = triage(
+        profile(rows, "2013-06"),
+        pooled(list(earlier.values())),
+        earlier,
+        known_later=flight_delays.target.reads,
+    )
+    assert [one.columns for one in found.findings] == [("pressure_millibars",)]
