@@ -1,7 +1,7 @@
 """``mldebt rollback``, ``promote``, ``approve``, ``reject``: a person changes production."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.markup import escape
@@ -128,16 +128,8 @@ def approve(
 
     Example: `mldebt approve flight_delays --reason "as agreed in the review"`
     """
-    declared = pipelines.find(pipeline)
-    from mldebt_assets import approval
-    from mldebt_assets.by_hand import who
-
-    now, by = datetime.now(UTC), who()
-    with opened() as (platform, instance):
-        fact = approval.approve(
-            instance, platform, declared, version=version, reason=reason, by=by, now=now
-        )
-    tell(declared.name, fact, f"[green]v{fact.body['version']}[/] is the champion", as_json)
+    fact = decided("approve", pipeline, version, reason)
+    tell(pipeline, fact, f"[green]v{fact.body['version']}[/] is the champion", as_json)
 
 
 def reject(
@@ -147,17 +139,23 @@ def reject(
 
     Example: `mldebt reject flight_delays --reason "not before the holidays"`
     """
+    fact = decided("reject", pipeline, version, reason)
+    said = f"v{fact.body['version']} is rejected, the champion stays"
+    tell(pipeline, fact, said, as_json)
+
+
+def decided(
+    decision: Literal["approve", "reject"], pipeline: str, version: int | None, reason: str
+) -> "Fact":
+    """Decide on a candidate that was proposed; return the fact that says so."""
     declared = pipelines.find(pipeline)
     from mldebt_assets import approval
     from mldebt_assets.by_hand import who
 
+    decide = {"approve": approval.approve, "reject": approval.reject}[decision]
     now, by = datetime.now(UTC), who()
     with opened() as (platform, instance):
-        fact = approval.reject(
-            instance, platform, declared, version=version, reason=reason, by=by, now=now
-        )
-    said = f"v{fact.body['version']} is rejected, the champion stays"
-    tell(declared.name, fact, said, as_json)
+        return decide(instance, platform, declared, version=version, reason=reason, by=by, now=now)
 
 
 def tell(name: str, fact: "Fact", said: str, as_json: bool) -> None:
