@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 
 from mldebt_assets.home import TELEMETRY_OFF
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
+
+    from mldebt_assets_tests.world import World
 
 os.environ.update(TELEMETRY_OFF)
 # One thread, set before numpy and torch start: the trained weights depend on it, and two pytest
@@ -46,3 +49,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the modules that take longest, in their order; keep the order of all others."""
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+@pytest.fixture(scope="module")
+def promoted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An installation in which version 2 has replaced version 1, to make copies of."""
+    from mldebt_assets_tests import world
+
+    with world.promoted(tmp_path_factory.mktemp("promoted")) as made:
+        yield made

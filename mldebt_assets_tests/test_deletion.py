@@ -34,7 +34,7 @@ from mldebt_assets.store import SnapshotStore
 from mldebt_assets_tests.command_line import installation, mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_promotion_by_hand import copy, made
-from mldebt_assets_tests.world import World, copy_of
+from mldebt_assets_tests.world import World, copy_of, of
 
 NOW = datetime.now(UTC)
 ADA = {"by": "ada@depot", "now": NOW}
@@ -94,10 +94,6 @@ def proposed(with_proposal, tmp_path):
     for world in copy(with_proposal, tmp_path, approval=True):
         its_own_files(with_proposal.home, copied)
         yield world
-
-
-def of(world):
-    return world.instance, world.platform, world.pipeline
 
 
 def record_of(world):

@@ -35,16 +35,11 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import world as world_of
 from mldebt_assets_tests.command_line import remade_here
 from mldebt_assets_tests.sample import BATCHES, rows, write_batch
+from mldebt_assets_tests.world import of
 
 DAY = timedelta(days=1)
 NEXT = "2020-06"
 FIRST_CHAMPION = BATCHES[2]
-
-
-@pytest.fixture(scope="module")
-def promoted(tmp_path_factory):
-    with world_of.promoted(tmp_path_factory.mktemp("promoted")) as made:
-        yield made
 
 
 @pytest.fixture
@@ -52,10 +47,6 @@ def world(promoted, tmp_path):
     """A copy of it, of whose champion things are proved."""
     with world_of.copied(promoted, tmp_path) as made:
         yield made
-
-
-def of(world):
-    return world.instance, world.platform, world.pipeline
 
 
 def answers(world, later=timedelta(0)):

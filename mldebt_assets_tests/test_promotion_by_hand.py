@@ -20,7 +20,7 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
-from mldebt_assets_tests.world import World, copy_of
+from mldebt_assets_tests.world import World, copy_of, of
 
 NOW = datetime.now(UTC)
 NEXT = "2020-06"
@@ -76,10 +76,6 @@ def proposed(with_proposal, tmp_path):
 @pytest.fixture
 def refused(with_refusal, tmp_path):
     yield from copy(with_refusal, tmp_path, margin=0.9)
-
-
-def of(world):
-    return world.instance, world.platform, world.pipeline
 
 
 def record_of(world):

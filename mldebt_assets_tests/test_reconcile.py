@@ -31,7 +31,7 @@ from mldebt_assets.sensors import DEAD_RUNS
 from mldebt_assets.snapshots import READ_PREFIX, as_stored
 from mldebt_assets.store import SnapshotStore
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World, copy_of, installation
+from mldebt_assets_tests.world import World, copy_of, installation, of
 
 FIRST = BATCHES[:3]
 RUNS_SHOWN = 100
@@ -240,10 +240,6 @@ def mlflow_runs(world):
     client = world.platform.registry.client
     experiment = client.get_experiment_by_name("parcels")
     return client.search_runs([experiment.experiment_id])
-
-
-def of(world):
-    return world.instance, world.platform, world.pipeline
 
 
 @pytest.fixture

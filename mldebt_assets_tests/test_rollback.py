@@ -32,6 +32,7 @@ from mldebt_assets_tests import world as world_of
 from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
+from mldebt_assets_tests.world import of
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime.now(UTC)
@@ -41,21 +42,11 @@ LONGEST_SECONDS = 10  # of a busy machine; benchmarks/rollback.py measures
 UNIT = ("version", "weights_sha256", "model", "onnx", "evaluation", "training_set", "reference")
 
 
-@pytest.fixture(scope="module")
-def promoted(tmp_path_factory):
-    with world_of.promoted(tmp_path_factory.mktemp("promoted")) as made:
-        yield made
-
-
 @pytest.fixture
 def world(promoted, tmp_path):
     """A copy of it, to go back in."""
     with world_of.copied(promoted, tmp_path) as made:
         yield made
-
-
-def of(world):
-    return world.instance, world.platform, world.pipeline
 
 
 def record_of(world):

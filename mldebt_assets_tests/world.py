@@ -108,3 +108,8 @@ def copied(original: World, root: Path) -> Iterator[World]:
     made = World.make(root)
     yield made
     made.instance.dispose()
+
+
+def of(world: World) -> tuple[dg.DagsterInstance, Platform, Pipeline]:
+    """Return what most of the package's functions take first."""
+    return world.instance, world.platform, world.pipeline

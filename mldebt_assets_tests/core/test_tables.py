@@ -111,6 +111,7 @@ def test_every_truncation_of_a_csv_is_refused_or_ends_at_a_row():
     for size in range(len(whole) + 1):
         if size not in ends:
             refusal(whole[:size])
+    assert [len(read(whole[:size])) for size in sorted(ends)] == [1, 2]
 
 
 def test_every_truncation_of_a_parquet_file_is_refused():
