@@ -38,8 +38,8 @@ repository = world.definitions.get_repository_def()
 clockwork = Clockwork(world.pipeline, world.platform, world.instance, repository, print)
 print(clockwork.tick(retraining_name(world.pipeline)))
 print(clockwork.tick(arrivals_name(world.pipeline)).partition_key)
-heavy = {"dagster_mlflow", "dvc", "great_expectations", "mlflow", "scipy", "sklearn", "torch"}
-print(sorted(heavy & {name.split(".")[0] for name in sys.modules}))
+heavy = "dagster_mlflow dvc great_expectations mlflow numba scipy sklearn torch".split()
+print(sorted({*heavy} & {name.split(".")[0] for name in sys.modules}))
 """
 
 

@@ -20,8 +20,8 @@ The asset graph is no longer the recorded one. If that is meant, record it and c
     {RECORD}=1 .venv/bin/pytest mldebt_assets_tests/test_graph.py
 """
 HEAVY = (
-    "apprise", "dagster_mlflow", "dvc", "great_expectations", "matplotlib", "mlflow", "onnx",
-    "onnxruntime", "prometheus_client", "scipy", "sklearn", "torch",
+    "apprise", "dagster_mlflow", "dvc", "great_expectations", "matplotlib", "mlflow", "numba",
+    "onnx", "onnxruntime", "prometheus_client", "scipy", "sklearn", "torch",
 )  # fmt: skip
 TOOL_SECONDS = 120
 

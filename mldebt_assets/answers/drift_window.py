@@ -97,12 +97,18 @@ def _newest_reference(
 
 
 def _counts(platform: Platform, stored: Stored) -> TableCounts | None:
-    """Return a batch's counts; None where there was nothing to count against."""
+    """Return a batch's counts; None where nothing was counted, or an older version counted less."""
     from mldebt_assets.core.drift.counts import from_bytes
+    from mldebt_assets.core.errors import UnlikeSketchesError
     from mldebt_assets.store import Blob
 
     value = platform.snapshots.load(stored.snapshot)
-    return from_bytes(value.data) if isinstance(value, Blob) else None
+    if not isinstance(value, Blob):
+        return None
+    try:
+        return from_bytes(value.data)
+    except UnlikeSketchesError:
+        return None
 
 
 def _recounted(

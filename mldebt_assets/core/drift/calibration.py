@@ -40,7 +40,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mldebt_assets.core.drift.counts import NumberBins, Reference, TableCounts, count
+from mldebt_assets.core.drift.bins import NumberBins
+from mldebt_assets.core.drift.counts import Reference, TableCounts, count
 from mldebt_assets.core.drift.moments import correlations_of_parts, moments_of
 from mldebt_assets.core.drift.sketch import as_numbers
 from mldebt_assets.core.drift.summary import RANK_ERROR

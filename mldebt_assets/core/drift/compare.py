@@ -24,8 +24,9 @@ from mldebt_assets.core.drift.sketch import (
     merge,
     sketch_of,
 )
-from mldebt_assets.core.drift.statistics import ks, wasserstein, weighted_edges
+from mldebt_assets.core.drift.statistics import ks, weighted_edges
 from mldebt_assets.core.drift.summary import summary_of
+from mldebt_assets.core.drift.transport import wasserstein
 from mldebt_assets.core.errors import EmptySampleError, NothingInCommonError
 from mldebt_assets.core.schema import Column
 

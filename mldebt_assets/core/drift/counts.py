@@ -13,12 +13,13 @@ from __future__ import annotations
 import functools
 import itertools
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
-from mldebt_assets.core.drift.grid import FastCounts, Grid, fast_counts, grid_of
+from mldebt_assets.core.drift.bins import Bins, CategoryBins, NumberBins
+from mldebt_assets.core.drift.lookup import Counted, counted_by_sorting, counted_numbers
 from mldebt_assets.core.drift.moments import Moments, merge_moments
 from mldebt_assets.core.drift.sketch import (
     CategorySketch,
@@ -27,77 +28,17 @@ from mldebt_assets.core.drift.sketch import (
     as_numbers,
     counted,
     header_of,
-    place,
 )
-from mldebt_assets.core.drift.statistics import Counts, Values, bin_counts, weighted_edges
+from mldebt_assets.core.drift.statistics import Counts, Values, weighted_edges
 from mldebt_assets.core.errors import UnlikeSketchesError
 from mldebt_assets.core.fingerprint import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
 
 HEADER = "counts"
-FAST_ROWS = 100_000
-"""From so many rows on, compiled code saves more than importing numba costs."""
-
-
-@dataclass(frozen=True)
-class NumberBins:
-    """The bins of a numeric column: open below the first edge and above the last."""
-
-    sketch: NumberSketch
-    edges: Values
-
-    @functools.cached_property
-    def grid(self) -> Grid:
-        """The table that finds a value's bin."""
-        return grid_of(self.edges, self.sketch.summary)
-
-    @property
-    def size(self) -> int:
-        """How many bins there are."""
-        return self.edges.size + 1
-
-
-@dataclass(frozen=True)
-class CategoryBins:
-    """The slots of a column: one a category of the reference, then others, then unseen ones.
-
-    ``others`` are those that the reference may have had beyond the bound of its sketch.
-    """
-
-    sketch: CategorySketch
-
-    @functools.cached_property
-    def slots(self) -> dict[str, int]:
-        """The slot of each category that the reference counted."""
-        return {category: slot for slot, category in enumerate(self.sketch.counts)}
-
-    @property
-    def size(self) -> int:
-        """How many slots there are."""
-        return len(self.sketch.counts) + 2
-
-    @functools.cached_property
-    def bound(self) -> str | None:
-        """The place above which categories of the reference were not counted, if any is."""
-        return max(map(place, self.sketch.counts)) if self.sketch.others else None
-
-    def count(self, found: Iterable[tuple[str, int]], others: int = 0) -> Counts:
-        """Return the rows of each slot."""
-        counts = np.zeros(self.size, dtype=np.int64)
-        counts[-2] = others
-        for category, rows in found:
-            slot = self.slots.get(category)
-            if slot is None:
-                slot = -2 if self.bound is not None and place(category) > self.bound else -1
-            counts[slot] += rows
-        return counts
-
-
-Bins: TypeAlias = NumberBins | CategoryBins
 
 
 @dataclass(frozen=True)
@@ -105,8 +46,9 @@ class TableCounts:
     """A table counted on a reference's bins: those of all columns one after another.
 
     ``missing``, ``lowest`` and ``highest`` are of shape (columns,); the latter two are infinite
-    where a column has no finite value, and of categories. ``moments`` is None where correlations
-    were not summed up.
+    where a column has no finite value, and of categories. ``beyond``, of shape (columns, 2), sums
+    up how far values lie below the first edge and above the last, to the last digits the same in
+    any order of merging. ``moments`` is None where correlations were not summed up.
     """
 
     reference: str
@@ -115,7 +57,18 @@ class TableCounts:
     missing: Counts
     lowest: Values
     highest: Values
+    beyond: Values
     moments: Moments | None = None
+
+    def column(self, place: int, part: slice) -> Counted:
+        """Return one column's counts, which stand in ``part`` of all."""
+        return Counted(
+            self.counts[part],
+            int(self.missing[place]),
+            float(self.lowest[place]),
+            float(self.highest[place]),
+            *self.beyond[place].tolist(),
+        )
 
 
 @dataclass(frozen=True)
@@ -155,46 +108,24 @@ def reference_of(sketch: Sketch, name: str) -> Reference:
 def count(table: pd.DataFrame, against: Reference, moments: Moments | None = None) -> TableCounts:
     """Return the table's exact counts, in one pass over its rows.
 
-    Large tables are counted by compiled code where numba is installed, with the same result.
     Raises: KeyError if the table lacks a column.
     """
-    counts, missing, lowest, highest = [], [], [], []
+    found = []
     for bins in against.bins:
         series = table[bins.sketch.name]
         if isinstance(bins, CategoryBins):
             slots = bins.count(counted(series))
-            found = FastCounts(slots, len(series) - int(slots.sum()), np.inf, -np.inf)
+            found.append(Counted(slots, len(series) - int(slots.sum())))
         else:
-            found = count_numbers(as_numbers(series), bins)
-        counts.append(found.counts)
-        missing.append(found.missing)
-        lowest.append(found.lowest)
-        highest.append(found.highest)
-    return TableCounts(
-        reference=against.hash,
-        rows=len(table),
-        counts=np.concatenate([np.empty(0, np.int64), *counts]),
-        missing=np.array(missing, dtype=np.int64),
-        lowest=np.array(lowest, dtype=np.float64),
-        highest=np.array(highest, dtype=np.float64),
-        moments=moments,
-    )
+            found.append(count_numbers(as_numbers(series), bins))
+    return _table_counts(against, len(table), found, moments)
 
 
-def count_numbers(values: Values, bins: NumberBins) -> FastCounts:
-    """Return the counts of one numeric column, its missing values, minimum and maximum."""
-    if values.size >= FAST_ROWS and bins.edges.size:
-        fast = fast_counts(values, bins.grid)
-        if fast is not None:
-            return fast
-    counts = bin_counts(values, bins.edges)
-    finite = np.isfinite(values)
-    return FastCounts(
-        counts,
-        values.size - int(counts.sum()),
-        float(values.min(initial=np.inf, where=finite)),
-        float(values.max(initial=-np.inf, where=finite)),
-    )
+def count_numbers(values: Values, bins: NumberBins) -> Counted:
+    """Return the counts of one numeric column."""
+    if bins.edges.size:
+        return counted_numbers(values, bins.grid)
+    return counted_by_sorting(values, bins.edges)
 
 
 def count_sketch(sketch: Sketch, against: Reference) -> TableCounts:
@@ -202,26 +133,43 @@ def count_sketch(sketch: Sketch, against: Reference) -> TableCounts:
 
     Raises: UnlikeSketchesError if it is not of the reference's columns.
     """
-    counts = []
+    found = []
     for column, bins in zip(sketch.columns, against.bins, strict=False):
         if isinstance(column, NumberSketch) and isinstance(bins, NumberBins):
-            counts.append(column.summary.counts(bins.edges))
+            found.append(_count_summary(column, bins.edges))
         elif isinstance(column, CategorySketch) and isinstance(bins, CategoryBins):
-            counts.append(bins.count(column.counts.items(), column.others))
+            slots = bins.count(column.counts.items(), column.others)
+            found.append(Counted(slots, column.missing))
     names = [column.name for column in sketch.columns]
-    if len(counts) < len(names) or names != [bins.sketch.name for bins in against.bins]:
+    if len(found) < len(names) or names != [bins.sketch.name for bins in against.bins]:
         raise UnlikeSketchesError.of("columns")
-    summaries = [c.summary if isinstance(c, NumberSketch) else None for c in sketch.columns]
-    lowest = [one.lowest if one else None for one in summaries]
-    highest = [one.highest if one else None for one in summaries]
+    return _table_counts(against, sketch.rows, found, sketch.moments)
+
+
+def _count_summary(column: NumberSketch, edges: Values) -> Counted:
+    summary = column.summary
+    counts = summary.counts(edges)
+    if not (summary.values.size and edges.size):
+        return Counted(counts, column.missing)
+    with np.errstate(over="ignore"):
+        outside = edges[0] - summary.values, summary.values - edges[-1]
+        below, above = (float(np.maximum(far, 0) @ summary.weights) for far in outside)
+    ends = float(summary.values[0]), float(summary.values[-1])
+    return Counted(counts, column.missing, *ends, below, above)
+
+
+def _table_counts(
+    against: Reference, rows: int, found: Sequence[Counted], moments: Moments | None
+) -> TableCounts:
     return TableCounts(
         reference=against.hash,
-        rows=sketch.rows,
-        counts=np.concatenate([np.empty(0, np.int64), *counts]),
-        missing=np.array([column.missing for column in sketch.columns], dtype=np.int64),
-        lowest=np.array([np.inf if one is None else one for one in lowest]),
-        highest=np.array([-np.inf if one is None else one for one in highest]),
-        moments=sketch.moments,
+        rows=rows,
+        counts=np.concatenate([np.empty(0, np.int64), *(column.counts for column in found)]),
+        missing=np.array([column.missing for column in found], dtype=np.int64),
+        lowest=np.array([column.lowest for column in found], dtype=np.float64),
+        highest=np.array([column.highest for column in found], dtype=np.float64),
+        beyond=np.array([column[-2:] for column in found], dtype=np.float64).reshape(-1, 2),
+        moments=moments,
     )
 
 
@@ -236,15 +184,24 @@ def merge_counts(parts: Sequence[TableCounts]) -> TableCounts:
     return TableCounts(
         reference=parts[0].reference,
         rows=sum(part.rows for part in parts),
-        counts=np.sum([part.counts for part in parts], axis=0),
+        counts=_sum([part.counts for part in parts]),
         missing=np.sum([part.missing for part in parts], axis=0),
         lowest=np.min([part.lowest for part in parts], axis=0),
         highest=np.max([part.highest for part in parts], axis=0),
+        beyond=np.sum([part.beyond for part in parts], axis=0),
         moments=merge_moments(moments) if len(moments) == len(parts) else None,
     )
 
 
-ARRAYS = ("counts", "missing", "lowest", "highest")
+def _sum(parts: Sequence[Counts]) -> Counts:
+    """Return their sum, without a table of all of them, which no cache would hold."""
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+ARRAYS = ("counts", "missing", "lowest", "highest", "beyond")
 
 
 def to_bytes(counts: TableCounts) -> bytes:
@@ -257,8 +214,13 @@ def to_bytes(counts: TableCounts) -> bytes:
 
 
 def from_bytes(data: bytes) -> TableCounts:
-    """Return the counts that :func:`to_bytes` stored."""
+    """Return the counts that :func:`to_bytes` stored.
+
+    Raises: UnlikeSketchesError if an older version stored them, without all that is counted now.
+    """
     arrays = load(data)
+    if not arrays.keys() >= {*ARRAYS}:
+        raise UnlikeSketchesError.of("version")
     header = header_of(data, HEADER)
     of_moments: dict[str, Any] = {
         field.name: arrays[f"moments/{field.name}"]
@@ -268,9 +230,6 @@ def from_bytes(data: bytes) -> TableCounts:
     return TableCounts(
         reference=header["reference"],
         rows=header["rows"],
-        counts=arrays["counts"],
-        missing=arrays["missing"],
-        lowest=arrays["lowest"],
-        highest=arrays["highest"],
+        **{name: arrays[name] for name in ARRAYS},
         moments=Moments(**of_moments) if of_moments else None,
     )

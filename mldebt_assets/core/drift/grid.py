@@ -6,22 +6,16 @@ covers only the edges between the k-th from either end, where k is what asks for
 comparisons of the reference's own values; what lies outside belongs to the first cell or the last.
 Within a cell the search halves until four edges are left, so that of 258 edges no value is
 compared with more than eleven.
-
-:func:`fast_counts` is compiled by numba where that is installed (the extra ``fast``), and counts
-exactly what :func:`mldebt_assets.core.drift.statistics.bin_counts` counts.
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     from mldebt_assets.core.drift.statistics import Counts, Values
@@ -55,31 +49,10 @@ class Grid:
         return halvings + left + 1
 
 
-class FastCounts(NamedTuple):
-    """The counts of a column's finite values, and what else one look at each tells."""
-
-    counts: Counts
-    missing: int
-    lowest: float
-    highest: float
-
-
 def grid_of(edges: Values, reference: Summary) -> Grid:
     """Return the grid that needs the fewest comparisons for values like the reference's."""
     grids = [_grid(edges, clipped) for clipped in CLIPPED if 2 * clipped < edges.size]
     return min(grids, key=lambda grid: int(grid.comparisons(reference.values) @ reference.weights))
-
-
-def fast_counts(values: Values, grid: Grid) -> FastCounts | None:
-    """Return how many finite values lie in each bin, or None where numba is not installed."""
-    count = _compiled()
-    if count is None:
-        return None
-    counts = np.zeros(grid.edges.size, dtype=np.int64)
-    found = count(
-        np.ascontiguousarray(values), grid.edges, grid.first, (grid.low, grid.scale), counts
-    )
-    return FastCounts(counts, *found)
 
 
 def _grid(edges: Values, clipped: int) -> Grid:
@@ -97,52 +70,3 @@ def _cells(values: Values, low: float, scale: float) -> NDArray[np.int64]:
         place = (values - low) * scale
     inside = np.where(place > 0, np.minimum(place, CELLS - 1), 0.0)
     return inside.astype(np.int64)
-
-
-@functools.cache
-def _compiled() -> Callable[..., tuple[int, float, float]] | None:
-    try:
-        import numba
-    except ImportError:
-        return None
-    try:
-        compiled: Any = numba.njit(cache=True)(_count)
-    except RuntimeError:  # there is no folder that can be written for numba's cache
-        compiled = numba.njit(_count)
-    return compiled  # type: ignore[no-any-return]
-
-
-def _count(
-    values: Values,
-    edges: Values,
-    first: NDArray[np.uint16],
-    place_of: tuple[float, float],
-    counts: Counts,
-) -> tuple[int, float, float]:
-    low, scale = place_of
-    end = float(first.size - 2)
-    missing = 0
-    lowest, highest = np.inf, -np.inf
-    for value in values:
-        if value - value != 0.0:  # NaN and infinity
-            missing += 1
-            continue
-        lowest = value if value < lowest else lowest
-        highest = value if value > highest else highest
-        place = (value - low) * scale
-        place = place if place > 0.0 else 0.0
-        place = place if place < end else end
-        # An index that cannot be negative is not looked at twice.
-        cell = np.uint32(np.int32(place))
-        start = np.uint32(first[cell])
-        stop = np.uint32(first[cell + np.uint32(1)])
-        while stop - start > FEW:
-            middle = np.uint32((start + stop) >> np.uint32(1))
-            if edges[middle] < value:
-                start = np.uint32(middle + np.uint32(1))
-            else:
-                stop = middle
-        while edges[start] < value:
-            start += np.uint32(1)
-        counts[start] += 1
-    return missing, lowest, highest

@@ -68,10 +68,10 @@ def merge_moments(parts: Sequence[Moments]) -> Moments:
     )
     down = exponents - largest
     if down.any():
-        scale = down[:, :, None]
-        mean = np.ldexp(mean, scale)
-        spread = np.ldexp(spread, 2 * scale)
-        comoment = np.ldexp(comoment, scale + down[:, None, :])
+        scale = np.ldexp(1.0, down)[:, :, None]
+        mean *= scale
+        spread *= scale * scale
+        comoment *= scale * scale.transpose(0, 2, 1)
     together = rows.sum(axis=0)
     centre = np.einsum("pab,pab->ab", rows, mean) / np.maximum(together, 1)
     apart = mean - centre

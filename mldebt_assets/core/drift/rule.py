@@ -18,6 +18,7 @@ import numpy as np
 from scipy import special
 
 from mldebt_assets.core.drift import statistics as st
+from mldebt_assets.core.drift.bins import Bins, NumberBins
 from mldebt_assets.core.drift.calibrated import (
     calibrated_columns,
     calibrated_pairs,
@@ -25,14 +26,7 @@ from mldebt_assets.core.drift.calibrated import (
     worst_first,
 )
 from mldebt_assets.core.drift.calibration import Blocks, Calibration, blocks_of, calibrate
-from mldebt_assets.core.drift.counts import (
-    Bins,
-    NumberBins,
-    Reference,
-    TableCounts,
-    count,
-    reference_of,
-)
+from mldebt_assets.core.drift.counts import Reference, TableCounts, count, reference_of
 from mldebt_assets.core.drift.moments import Moments, correlations, moments_of
 from mldebt_assets.core.drift.report import (
     ColumnDrift,
@@ -43,6 +37,7 @@ from mldebt_assets.core.drift.report import (
     missing_verdict,
 )
 from mldebt_assets.core.drift.sketch import as_numbers, sketch_of
+from mldebt_assets.core.drift.transport import spread_over, wasserstein
 from mldebt_assets.core.errors import EmptySampleError, UnlikeSketchesError
 
 if TYPE_CHECKING:
@@ -50,6 +45,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mldebt_assets.core.drift.lookup import Counted
     from mldebt_assets.core.policies import Drift
     from mldebt_assets.core.schema import Column
 
@@ -154,8 +150,7 @@ class _Sides(NamedTuple):
     bins: Bins
     counts: tuple[st.Counts, st.Counts]
     presence: tuple[st.Counts, st.Counts]
-    lowest: float
-    highest: float
+    current: Counted
 
 
 def _sides(reference: Reference, current: TableCounts) -> Iterator[_Sides]:
@@ -169,8 +164,7 @@ def _sides(reference: Reference, current: TableCounts) -> Iterator[_Sides]:
             bins,
             (tables[0].counts[part], tables[1].counts[part]),
             (first, second),
-            float(current.lowest[place]),
-            float(current.highest[place]),
+            current.column(place, part),
         )
 
 
@@ -187,17 +181,10 @@ def _compare_numbers(bins: NumberBins, sides: _Sides, level: float) -> _Comparis
     distance = st.ks(*sides.counts)
     coarse = st.coarsen(*sides.counts)
     known = bins.sketch.summary
-    lie = st.spread_over(
-        sides.counts[1],
-        bins.edges,
-        known.values,
-        known.weights,
-        lowest=sides.lowest,
-        highest=sides.highest,
-    )
+    lie = spread_over(sides.current, bins.edges, known.values, known.weights)
     statistics = {
         "ks": distance,
-        "wasserstein": st.wasserstein(known.values, lie[0], known.weights, lie[1]),
+        "wasserstein": wasserstein(known.values, lie[0], known.weights, lie[1]),
         **{name: statistic(*coarse) for name, statistic in st.STATISTICS.items()},
     }
     rows = int(sides.presence[0][0]), int(sides.presence[1][0])

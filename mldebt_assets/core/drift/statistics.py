@@ -73,17 +73,6 @@ def weighted_edges(values: Values, weights: Counts, bins: int = FINE_BINS) -> Va
     return np.unique(np.concatenate([quantiles, values[:1], below]))
 
 
-def bin_counts(values: Values, edges: Values) -> Counts:
-    """Return how many finite values lie in each bin, shape (edges + 1,); an edge lies below.
-
-    >>> bin_counts(np.array([0.0, 1.0, 1.5, 9.0, np.nan]), np.array([1.0, 2.0])).tolist()
-    [2, 1, 1]
-    """
-    ordered = np.sort(values[np.isfinite(values)])
-    at_most = np.searchsorted(ordered, edges, side="right")
-    return np.diff(at_most, prepend=0, append=ordered.size)
-
-
 def coarsen(reference: Counts, current: Counts, bins: int = COARSE_BINS) -> tuple[Counts, Counts]:
     """Return both counts with neighbouring bins merged to equal parts of the reference.
 
@@ -91,7 +80,7 @@ def coarsen(reference: Counts, current: Counts, bins: int = COARSE_BINS) -> tupl
 
     Raises: EmptySampleError if the reference counts nothing.
     """
-    share = _shares(reference, "reference")
+    share = shares_of(reference, "reference")
     middle = np.cumsum(share) - share / 2
     part = np.minimum((middle * bins).astype(np.int64), bins - 1)
     _, part = np.unique(part, return_inverse=True)
@@ -141,7 +130,7 @@ def ks(reference: Counts, current: Counts) -> float:
     >>> ks(np.array([5, 5]), np.array([10, 0]))
     0.5
     """
-    gap = np.cumsum(_shares(reference, "reference")) - np.cumsum(_shares(current, "current"))
+    gap = np.cumsum(shares_of(reference, "reference")) - np.cumsum(shares_of(current, "current"))
     return min(float(np.max(np.abs(gap))), 1.0)
 
 
@@ -157,8 +146,8 @@ def psi(reference: Counts, current: Counts) -> float:
     >>> psi(np.array([5, 5]), np.array([50, 50]))
     0.0
     """
-    _shares(reference, "reference")
-    _shares(current, "current")
+    shares_of(reference, "reference")
+    shares_of(current, "current")
     expected = (reference + 0.5) / (reference + 0.5).sum()
     actual = (current + 0.5) / (current + 0.5).sum()
     return float(np.sum((actual - expected) * np.log(actual / expected)))
@@ -176,7 +165,7 @@ def jensen_shannon(reference: Counts, current: Counts) -> float:
     >>> jensen_shannon(np.array([5, 0]), np.array([0, 7]))
     1.0
     """
-    sides = _shares(reference, "reference"), _shares(current, "current")
+    sides = shares_of(reference, "reference"), shares_of(current, "current")
     middle = (sides[0] + sides[1]) / 2
     divergence = 0.0
     for share in sides:
@@ -195,7 +184,7 @@ def total_variation(reference: Counts, current: Counts) -> float:
     >>> total_variation(np.array([6, 2, 0]), np.array([4, 2, 2]))
     0.25
     """
-    gap = _shares(reference, "reference") - _shares(current, "current")
+    gap = shares_of(reference, "reference") - shares_of(current, "current")
     return min(float(np.abs(gap).sum() / 2), 1.0)
 
 
@@ -210,7 +199,7 @@ def chi_squared(reference: Counts, current: Counts) -> float:
     >>> chi_squared(np.array([10, 10]), np.array([20, 20]))
     0.0
     """
-    gap = _shares(reference, "reference") - _shares(current, "current")
+    gap = shares_of(reference, "reference") - shares_of(current, "current")
     both = reference + current
     filled = both > 0
     size = float(reference.sum()) * float(current.sum())
@@ -224,54 +213,6 @@ STATISTICS: dict[str, Callable[[Counts, Counts], float]] = {
     "chi_squared": chi_squared,
 }
 """What is reported of every column: of numbers on ten bins, of categories one by one."""
-
-
-def wasserstein(
-    reference: Values,
-    current: Values,
-    reference_rows: Counts | Values,
-    current_rows: Counts | Values,
-) -> float:
-    """Return the Wasserstein-1 distance: how far a value has to travel on average.
-
-    Args:    finite values of each sample in any order, and the rows that each stands for.
-    Returns: in the column's own unit, >= 0; the difference of the means for a pure shift.
-    Raises:  EmptySampleError if either side counts nothing.
-    Source:  Vallender 1973, the area between the distributions; equal to
-             scipy.stats.wasserstein_distance.
-
-    >>> wasserstein(np.array([0.0, 1.0]), np.array([3.0, 4.0]), np.ones(2), np.ones(2))
-    3.0
-    """
-    shares = _shares(reference_rows, "reference"), -_shares(current_rows, "current")
-    values = np.concatenate([reference, current])
-    order = np.argsort(values, kind="stable")
-    gap = np.cumsum(np.concatenate(shares)[order])[:-1]
-    with np.errstate(over="ignore"):
-        steps = np.diff(values[order])
-    return float(np.abs(gap) @ np.where(gap == 0, 0.0, steps))
-
-
-def spread_over(
-    counts: Counts, edges: Values, values: Values, rows: Counts, *, lowest: float, highest: float
-) -> tuple[Values, Values]:
-    """Return values and the rows that each stands for, as the counts of a sample suggest them.
-
-    Inside a bin the sample is taken to lie as the reference does, whose ``values`` stand for
-    ``rows`` there, as far as its own ``lowest`` and ``highest`` value allow; where the reference
-    has nothing, in the middle between what bounds the bin and the sample (which misjudges values
-    beyond the reference's range that are heaped at one end). So the counts of the reference itself
-    give the reference back.
-    """
-    bins = np.searchsorted(edges, values)
-    inside = np.where((values >= lowest) & (values <= highest), rows, 0)
-    known = np.bincount(bins, weights=inside, minlength=counts.size)
-    share = counts / np.where(known > 0, known, 1)
-    bare = np.flatnonzero((known == 0) & (counts > 0))
-    left = np.clip(np.append(-np.inf, edges)[bare], lowest, highest)
-    right = np.clip(np.append(edges, np.inf)[bare], lowest, highest)
-    middle = left / 2 + right / 2
-    return np.append(values, middle), np.append(inside * share[bins], counts[bare])
 
 
 def fisher_z(
@@ -295,7 +236,11 @@ def fisher_z(
     return change
 
 
-def _shares(counts: Counts | Values, sample: str) -> Values:
+def shares_of(counts: Counts | Values, sample: str) -> Values:
+    """Return the share of each in the total; ``sample`` is its name in an error.
+
+    Raises: EmptySampleError if they count nothing.
+    """
     total = counts.sum()
     if not total:
         raise EmptySampleError.of(sample, dropped=0)

@@ -1,6 +1,8 @@
 """Counting against a reference: exact, the same by every path, and addable in any order."""
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -8,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import load, save
 from scipy import stats
 
 from mldebt_assets.core.drift import counts as counting
-from mldebt_assets.core.drift import grid as grids
+from mldebt_assets.core.drift import lookup
 from mldebt_assets.core.drift import sketch as sketches
 from mldebt_assets.core.drift.counts import (
     count,
@@ -22,11 +25,12 @@ from mldebt_assets.core.drift.counts import (
     reference_of,
     to_bytes,
 )
-from mldebt_assets.core.drift.grid import CLIPPED, fast_counts, grid_of
+from mldebt_assets.core.drift.grid import CLIPPED, grid_of
+from mldebt_assets.core.drift.lookup import Loading, counted_by_sorting, counted_numbers
 from mldebt_assets.core.drift.moments import moments_of
 from mldebt_assets.core.drift.rule import judge, judge_counts
 from mldebt_assets.core.drift.sketch import merge, sketch_of
-from mldebt_assets.core.drift.statistics import bin_counts, weighted_edges
+from mldebt_assets.core.drift.statistics import weighted_edges
 from mldebt_assets.core.drift.summary import RANK_ERROR, summary_of
 from mldebt_assets.core.errors import UnlikeSketchesError
 from mldebt_assets.core.policies import Drift
@@ -62,7 +66,8 @@ def against(rows, parts=1):
 def plain(counts):
     return [
         (counts.reference, counts.rows),
-        *(getattr(counts, name).tolist() for name in counting.ARRAYS),
+        *(getattr(counts, name).tolist() for name in counting.ARRAYS if name != "beyond"),
+        counts.beyond.astype(np.float32).tolist(),
     ]
 
 
@@ -75,31 +80,30 @@ any_values = hnp.arrays(
 
 @settings(deadline=None, max_examples=60)
 @given(reference=any_values, values=any_values)
-def test_the_lookup_counts_what_sorting_counts(reference, values, interpreted_always):
+def test_the_lookup_counts_what_sorting_counts(reference, values):
     """Whether a machine has numba must not change a verdict."""
     summary = summary_of(reference)
     if not summary.rows:
         return
     edges = weighted_edges(summary.values, summary.weights)
-    with np.errstate(all="ignore"):
-        found = fast_counts(values, grid_of(edges, summary))
+    with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
+        patch.setattr(lookup, "compiled", lambda: lookup.look_up)
+        patch.setattr(lookup, "LOADING", Loading(worth_loading=-1))
+        found = counted_numbers(values, grid_of(edges, summary))
     finite = values[np.isfinite(values)]
-    assert found.counts.tolist() == bin_counts(values, edges).tolist()
+    sorted_out = counted_by_sorting(values, edges)
+    assert found.counts.tolist() == sorted_out.counts.tolist()
+    assert found[1:] == sorted_out[1:]
     assert found.missing == values.size - finite.size
     assert found.lowest == finite.min(initial=np.inf)
     assert found.highest == finite.max(initial=-np.inf)
 
 
-@pytest.fixture(scope="module")
-def interpreted_always():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(grids, "_compiled", lambda: grids._count)
-        yield
+SHAPES = ["normal", "lognormal", "lattice", "one outlier", "integers", "beyond"]
 
 
-@pytest.mark.parametrize("shape", ["normal", "lognormal", "lattice", "one outlier", "integers"])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_compiled_code_counts_what_sorting_counts(shape, monkeypatch):
-    pytest.importorskip("numba", reason="the extra `fast` is not installed")
     draw = np.random.default_rng(5)
     values = draw.normal(size=300_000)
     if shape == "lognormal":
@@ -113,9 +117,63 @@ def test_compiled_code_counts_what_sorting_counts(shape, monkeypatch):
         values = draw.integers(0, 9, 300_000).astype(np.float64)[::-1]
     rows = pd.DataFrame({"x": values, "y": 1.0, "colour": "red"})
     reference = against(rows.iloc[:50_000])
-    fast = count(rows, reference)
-    monkeypatch.setattr(counting, "FAST_ROWS", len(rows) + 1)
-    assert plain(fast) == plain(count(rows, reference))
+    if shape == "beyond":
+        rows["x"] = 3 * values - 4
+    sorted_out = count(rows, reference)
+    monkeypatch.setattr(lookup, "LOADING", Loading(worth_loading=-1))
+    assert lookup.compiled() is not None
+    assert plain(count(rows, reference)) == plain(sorted_out)
+
+
+def test_a_process_loads_compiled_code_only_once_it_pays(monkeypatch):
+    """A batch of a few thousand rows would wait a hundred times longer for it than for its counts;
+    a file in small pieces would otherwise never be counted by it.
+    """
+    loaded = []
+    monkeypatch.setattr(lookup, "compiled", lambda: loaded.append("now"))
+    loading = Loading(worth_loading=1_000)
+    for _ in range(10):
+        assert loading.lookup(100) is None
+    assert not loaded
+    loading.lookup(1)
+    assert loaded
+
+
+NOWHERE = """
+import sys
+import numba.core.caching as caching
+caching.CacheImpl._locator_classes = []
+import numpy as np
+from mldebt_assets.core.drift.lookup import LOADING, counted_by_sorting, counted_numbers
+from mldebt_assets.core.drift.grid import grid_of
+from mldebt_assets.core.drift.summary import summary_of
+values = np.arange(9.0)
+edges = np.array([1.0, 4.0])
+LOADING.worth_loading = -1
+found = counted_numbers(values, grid_of(edges, summary_of(values)))
+assert LOADING.lookup(1) is not None
+print(found.counts.tolist(), found[1:] == counted_by_sorting(values, edges)[1:])
+"""
+
+
+def test_where_no_folder_can_be_written_compiled_code_is_made_anew(tmp_path):
+    """A container's root is read-only, and its packages belong to somebody else."""
+    done = subprocess.run(
+        [sys.executable, "-c", NOWHERE], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.strip() == "[2, 3, 4] True"
+
+
+def test_where_numba_cannot_be_imported_sorting_counts(monkeypatch):
+    """On a platform without its wheels a report must be slower, and nothing else."""
+    rows, reference = table(3_000, seed=2), against(table(3_000, seed=1))
+    expected = plain(count(rows, reference))
+    monkeypatch.setitem(sys.modules, "numba", None)
+    monkeypatch.setattr(lookup, "LOADING", Loading(worth_loading=-1))
+    lookup.compiled.cache_clear()
+    assert lookup.compiled() is None
+    assert plain(count(rows, reference)) == expected
+    lookup.compiled.cache_clear()
 
 
 @pytest.mark.parametrize("outlier", [None, 1e6, -1e6, 1e300, -1e300])
@@ -205,13 +263,50 @@ def test_ks_and_wasserstein_are_those_of_the_rows_within_their_bounds(parts, shi
         assert found["wasserstein"] == pytest.approx(exact, abs=0.002 * spread)
 
 
-def test_wasserstein_sees_how_far_the_open_ends_reach():
-    """Bins are open at their ends: without minimum and maximum it would be off by a third."""
+TAILS = {
+    "even": np.linspace(10, 1e4, 400),
+    "heaped at the near end": np.append(np.full(399, 90.0), 1e4),
+    "heaped at the far end": np.append(np.full(399, 1e4), 90.0),
+    "below": np.append(np.full(399, -7.0), -1e6),
+    "both": np.repeat([-1e5, 1e3], 200),
+    "log-normal": np.exp(np.random.default_rng(3).normal(6, 3, 400)),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("parts", [1, 7])
+def test_wasserstein_beyond_the_range_of_the_reference_is_that_of_the_rows(tail, parts):
+    """The bins are open at their ends: where a hundredth of the rows lies there, their number alone
+    leaves the distance open by half. What is left is the error of the bins inside.
+    """
     before, after = table(60_000, seed=1), table(40_000, seed=2)
-    after.loc[after.index[:400], "y"] = np.linspace(10, 1e4, 400)
-    found = judge(before, after, columns=COLUMNS, limits=Drift()).columns[1].statistics
+    after.loc[after.index[:400], "y"] = TAILS[tail]
+    reference = against(before)
+    pieces = np.array_split(np.arange(40_000), parts)
+    counted = merge_counts([count(after.iloc[piece], reference) for piece in pieces])
+    found = judge_counts(reference, counted, Drift()).columns[1].statistics
     exact = stats.wasserstein_distance(before["y"], after["y"])
-    assert found["wasserstein"] == pytest.approx(exact, rel=0.1)
+    assert found["wasserstein"] == pytest.approx(exact, rel=0.005)
+
+
+def test_the_distance_beyond_a_range_merges_to_the_last_digits():
+    reference, rows = against(table(2_000, seed=1)), table(9_000, seed=2, shift=4.0)
+    pieces = np.array_split(np.arange(9_000), 7)
+    parts = [count(rows.iloc[piece], reference) for piece in pieces]
+    whole = count(rows, reference).beyond
+    for merged in (merge_counts(parts), merge_counts(parts[::-1])):
+        np.testing.assert_allclose(merged.beyond, whole, rtol=1e-12)
+    y, edge = rows["x"].dropna(), reference.bins[0].edges[-1]
+    assert whole[0, 1] == pytest.approx((y[y > edge] - edge).sum())
+
+
+def test_counts_of_an_older_version_are_named():
+    """They lack what is counted now, and are counted anew from their sketch."""
+    rows, reference = table(100, seed=2), against(table(100, seed=1))
+    arrays = load(to_bytes(count(rows, reference)))
+    del arrays["beyond"]
+    with pytest.raises(UnlikeSketchesError, match=r"not of the same version.*\nFix: "):
+        from_bytes(save(arrays))
 
 
 def test_categories_that_are_new_or_gone_are_shares_of_their_side():
