@@ -40,9 +40,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mldebt_assets.core.drift.bins import NumberBins
+from mldebt_assets.core.drift.bins import CategoryBins, NumberBins
 from mldebt_assets.core.drift.counts import Reference, TableCounts, count
 from mldebt_assets.core.drift.moments import correlations_of_parts, moments_of
+from mldebt_assets.core.drift.rare import pooling
 from mldebt_assets.core.drift.sketch import as_numbers
 from mldebt_assets.core.drift.summary import RANK_ERROR
 from mldebt_assets.core.errors import UnlikeSketchesError
@@ -194,7 +195,10 @@ def _distances(
     chosen = ways.astype(np.float64)
     found = np.zeros((len(ways), len(against.bins)))
     for place, (bins, part) in enumerate(zip(against.bins, against.parts, strict=True)):
-        gap = _gaps(chosen @ counts[:, part], counts[:, part].sum(axis=0))
+        slots = counts[:, part]
+        if isinstance(bins, CategoryBins):
+            slots = pooling(slots[~ways[0]].sum(axis=0), slots[ways[0]].sum(axis=0)).of(slots)
+        gap = _gaps(chosen @ slots, slots.sum(axis=0))
         if isinstance(bins, NumberBins):
             found[:, place] = np.abs(np.cumsum(gap, axis=1)).max(axis=1)
         else:

@@ -28,6 +28,7 @@ from mldebt_assets.core.drift.calibrated import (
 from mldebt_assets.core.drift.calibration import Blocks, Calibration, blocks_of, calibrate
 from mldebt_assets.core.drift.counts import Reference, TableCounts, count, reference_of
 from mldebt_assets.core.drift.moments import Moments, correlations, moments_of
+from mldebt_assets.core.drift.rare import pooling
 from mldebt_assets.core.drift.report import (
     ColumnDrift,
     CorrelationDrift,
@@ -200,7 +201,8 @@ def _compare_categories(sides: _Sides, level: float) -> _Comparison:
     statistics = {name: statistic(*counts) for name, statistic in st.STATISTICS.items()}
     statistics["unseen_current"] = float(after[before == 0].sum() / after.sum())
     statistics["vanished_reference"] = float(before[after == 0].sum() / before.sum())
-    tested = st.pool_rare(*counts)
+    pooled = pooling(before, after)
+    tested = pooled.of(before), pooled.of(after)
     freedom = max(int(np.count_nonzero(tested[0] + tested[1])) - 1, 1)
     size = _effective_rows(int(before.sum()), int(after.sum()))
     reach = float(np.sqrt(special.chdtri(freedom, level) / (4 * size)))
@@ -281,7 +283,7 @@ def _least_distance(reference_rows: int, current_rows: int, level: float) -> flo
     return float(special.kolmogi(level) / np.sqrt(size)) if size else float("inf")
 
 
-def _chi_squared_p(reference: st.Counts, current: st.Counts) -> float:
+def _chi_squared_p(reference: st.Counts | st.Values, current: st.Counts | st.Values) -> float:
     freedom = int(np.count_nonzero(reference + current)) - 1
     statistic = st.chi_squared(reference, current)
     return float(special.chdtrc(freedom, statistic)) if freedom else 1.0

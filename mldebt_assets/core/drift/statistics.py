@@ -88,25 +88,6 @@ def coarsen(reference: Counts, current: Counts, bins: int = COARSE_BINS) -> tupl
     return merged[0], merged[1]
 
 
-def pool_rare(reference: Counts, current: Counts, least: float = 5) -> tuple[Counts, Counts]:
-    """Return both counts with all bins merged into one where fewer than ``least`` are expected.
-
-    A bin that the reference never filled is merged with them: where categories are many and rare,
-    either sample has some that the other lacks, and that is no change.
-
-    Source: Cochran, The chi-squared test of goodness of fit, 1952: below about five the
-            statistic does not follow its distribution. Expected counts are those of the smaller
-            sample, were both drawn alike.
-    """
-    both = reference + current
-    smaller = min(int(reference.sum()), int(current.sum()))
-    rare = (both * smaller < least * both.sum()) | (reference == 0)
-    if rare.sum() <= 1:
-        return reference, current
-    pooled = [np.append(side[~rare], side[rare].sum()) for side in (reference, current)]
-    return pooled[0], pooled[1]
-
-
 def presence(missing: NDArray[np.bool_]) -> Counts:
     """Return how many values are there and how many are missing, shape (2,).
 
@@ -188,7 +169,7 @@ def total_variation(reference: Counts, current: Counts) -> float:
     return min(float(np.abs(gap).sum() / 2), 1.0)
 
 
-def chi_squared(reference: Counts, current: Counts) -> float:
+def chi_squared(reference: Counts | Values, current: Counts | Values) -> float:
     """Return the chi-squared statistic of the hypothesis that both have one distribution.
 
     Args:    counts of the same bins or categories, shape (bins,); the sizes may differ.

@@ -12,6 +12,7 @@ from mldebt_assets.core.drift import statistics as s
 from mldebt_assets.core.drift import transport
 from mldebt_assets.core.drift.lookup import counted_by_sorting
 from mldebt_assets.core.drift.moments import correlations, moments_of
+from mldebt_assets.core.drift.rare import pooling
 from mldebt_assets.core.errors import EmptySampleError
 
 brisk = settings(deadline=None, max_examples=50)
@@ -220,10 +221,11 @@ def test_one_outlier_in_the_reference_hides_no_shift(outliers):
 
 def test_rare_categories_are_judged_together():
     """Two hundred singletons would each pass for news."""
-    reference = np.array([500, 480, *[1] * 20])
-    current = np.array([250, 240, *[0] * 10, *[1] * 10])
-    pooled = s.pool_rare(reference, current)
-    assert [side.tolist() for side in pooled] == [[500, 480, 20], [250, 240, 10]]
+    reference = np.array([500, 480, *[1] * 20, 0])
+    current = np.array([250, 240, *[0] * 14, *[1] * 6, 4])
+    pooled = pooling(reference, current)
+    assert pooled.of(reference).tolist() == [500, 480, 20, 0]
+    assert pooled.of(current).tolist() == [250, 240, 10, 0]
 
 
 def test_psi_without_drift_is_about_its_known_bias():
