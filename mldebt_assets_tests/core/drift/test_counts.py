@@ -321,8 +321,12 @@ def test_coded_categories_and_strings_count_alike():
     """Codes are how a category is kept, not what it is."""
     rows, reference = table(3_000, seed=2), against(table(3_000, seed=1))
     rows.loc[::7, "colour"] = None
+    rows.loc[::11, "colour"] = np.nan
+    rows.loc[::13, "colour"] = pd.NA
     coded = rows.assign(colour=rows["colour"].astype("category"))
-    assert plain(count(coded, reference)) == plain(count(rows, reference))
+    found = count(rows, reference)
+    assert plain(count(coded, reference)) == plain(found)
+    assert found.missing[-1] == rows["colour"].isna().sum() > 800
 
 
 def test_beyond_the_bound_a_category_is_unseen_only_if_the_reference_would_have_counted_it(
