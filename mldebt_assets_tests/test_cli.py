@@ -274,7 +274,7 @@ def test_a_refused_batch_is_told_with_its_fix_and_ends_with_1(world, replayed):
     again = mldebt("replay", "parcels")
     world.land(BATCHES[4])
     assert said.code == 1
-    assert f"{BATCHES[4]}  problem  The batch '{BATCHES[4]}' is refused" in said.err
+    assert f"{BATCHES[4]}  schema change  The batch '{BATCHES[4]}' is refused" in said.err
     assert "lacks column 'day'" in said.document["batches"][4]["problem"]
     assert f"{BATCHES[4]}: The batch '{BATCHES[4]}' is refused" in again.out
     assert "\nFix: " in again.out

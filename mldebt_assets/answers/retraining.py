@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mldebt_assets.answers.refused import REFUSED, alarm_of
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.predictions import load_model
 from mldebt_assets.assets.training_set import arrived, effective_at
@@ -85,7 +86,11 @@ def batches_in_order(
 def told_decisions(
     instance: dg.DagsterInstance, pipeline: Pipeline, facts: Sequence[Fact]
 ) -> list[dict[str, Any]]:
-    """Return every decision on retraining, with its evidence and what the gate made of it."""
+    """Return every decision on retraining, with its evidence and what the gate made of it.
+
+    Among them, in their order, are the batches that validation refused: nothing was decided on
+    them, since nothing was taken in.
+    """
     taken = decisions(facts)
     ids = [event for fact in taken for event in fact.body["events"]]
     found = {
@@ -100,8 +105,8 @@ def told_decisions(
         ).records
     }
     outcomes = {fact.body["retraining"]: fact for fact in judged_by_gate(facts)}
-    return [
-        {
+    told = {
+        fact.sequence: {
             "batch": fact.body["batch"],
             "about": fact.body["about"],
             "asked": fact.body["asked"],
@@ -112,7 +117,25 @@ def told_decisions(
             "outcome": outcome(outcomes.get(fact.body["key"])) if fact.body["asked"] else None,
         }
         for fact in taken
-    ]
+    }
+    told |= {fact.sequence: not_taken_in(fact) for fact in facts if fact.kind == "batch_refused"}
+    return [told[sequence] for sequence in sorted(told)]
+
+
+def not_taken_in(refusal: Fact) -> dict[str, Any]:
+    """Return that a batch was refused before anything could be decided on it, and as what."""
+    reason, raw = str(refusal.body["reason"]).partition("\nFix: ")[0], refusal.body["raw"]
+    shown = {"what": "raw", "raised": True, "summary": alarm_of(refusal)}
+    return {
+        "batch": refusal.body["batch"],
+        "about": REFUSED,
+        "asked": False,
+        "reason": reason,
+        "effective_at": refusal.effective_at.isoformat(),
+        "recorded_at": refusal.recorded_at.isoformat(),
+        "evidence": [{**shown, "sha256": raw["sha256"]}] if raw else [],
+        "outcome": None,
+    }
 
 
 def evidence(stage: str, stored: Stored) -> dict[str, Any]:

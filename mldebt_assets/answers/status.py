@@ -1,10 +1,12 @@
-"""The champion, and the four questions that a model's owner must be able to answer."""
+"""The champion, the batches that stand refused, and the four questions of a model's owner."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.assets.questions import answers_of
+from mldebt_assets.promotions import champion_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
 def status_of(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, now: datetime
 ) -> dict[str, Any]:
-    """Return the champion (None before there is one), and each question's answer and evidence."""
-    champion = platform.record(pipeline.name).champion()
+    """Return the champion, None before there is one, what is refused, and every answer."""
+    facts = platform.record(pipeline.name).facts()
+    champion = champion_of(facts)
     return {
         "pipeline": pipeline.name,
         "champion": champion
@@ -29,5 +32,6 @@ def status_of(
             "effective_at": champion.promotion.effective_at.isoformat(),
             "reason": champion.promotion.body["reason"],
         },
+        "refused": refused_batches(instance, pipeline, facts),
         "questions": answers_of(instance, platform, pipeline, now),
     }

@@ -9,6 +9,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
 from mldebt_assets.assets.performance_page import METRICS
+from mldebt_assets.core.schema_change import SCHEMA_CHANGE
 from mldebt_assets.promotions import champion_of, judged_by_gate, refused_feeds
 from mldebt_assets.snapshots import newest
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mldebt_assets.snapshots import Stored
 
 
+BROKEN_FEED = "broken feed"
 PROPOSED = "proposed for a person's approval: "
 
 
@@ -29,7 +31,8 @@ class Chapter:
     ``scored_by`` is the version that scored it before anyone learned from it, ``metrics`` how
     well it did on the rows whose labels are known by now, and ``dropped`` whether it has lost too
     much of its own level, in the words of ``performance``; ``champion`` is the version after the
-    batch was settled. ``problem`` says why a batch was refused or its runs failed.
+    batch was settled. ``problem`` says why a batch was refused or its runs failed, and ``alarm``
+    what the batch is, where that is known: a broken feed, a changed schema, a real shift.
     """
 
     batch: str
@@ -40,12 +43,18 @@ class Chapter:
     performance: str
     drifted: bool
     drift: str
+    alarm: str | None
     retrained: bool
     reason: str
     promoted: bool
     verdict: str
     champion: int | None
     problem: str | None
+
+    @property
+    def fault(self) -> str:
+        """What a problem is, in two words at most."""
+        return self.alarm if self.alarm in {BROKEN_FEED, SCHEMA_CHANGE} else "problem"
 
     @property
     def is_proposed(self) -> bool:
@@ -87,6 +96,7 @@ def chapter(
         performance=str(served.get("summary", "")),
         drifted=bool(report and report.metadata["drifted"]),
         drift=str(report.metadata["summary"]) if report else "",
+        alarm=_alarm(report, refusal if _stands(refusal, report) else broken),
         retrained=verdict is not None,
         reason=decision.body["reason"] if decision else "",
         promoted=promoted,
@@ -119,6 +129,21 @@ def _verdict_on(facts: list[Fact], decision: Fact | None) -> Fact | None:
     return judged[-1] if judged else None
 
 
+def _alarm(report: Stored | None, refused: Fact | None) -> str | None:
+    """Return the class of a batch; None where it has none, or was refused for another reason."""
+    if refused is not None:
+        return refused.body.get("class")
+    known = report.metadata.get("class") if report else None
+    return None if known in {None, "none"} else str(known)
+
+
+def _stands(refusal: Fact | None, report: Stored | None) -> bool:
+    """Return whether a batch was refused since its last report, if it has one."""
+    return refusal is not None and (
+        report is None or refusal.recorded_at.timestamp() > report.timestamp
+    )
+
+
 def _told(verdict: Fact) -> str:
     """Return the gate's reason, and whether it only proposed."""
     return f"{PROPOSED if verdict.kind == 'proposed' else ''}{verdict.body['reason']}"
@@ -147,7 +172,7 @@ def _problem(
 ) -> str | None:
     """Return why the batch's newest bytes were refused, or why its runs failed, if they did."""
     refusal = _last(facts, "batch_refused", batch)
-    if refusal and (report is None or refusal.recorded_at.timestamp() > report.timestamp):
+    if refusal is not None and _stands(refusal, report):
         return str(refusal.body["reason"])
     if report is None:
         return _failure(instance, {PIPELINE_TAG: pipeline.name, BATCH_TAG: batch})

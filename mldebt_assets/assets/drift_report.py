@@ -13,7 +13,7 @@ import pandas as pd
 
 from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.assets.sketch import SUFFIX, fits, loaded, reference_of_champion
+from mldebt_assets.assets.sketch import SUFFIX, as_declared, fits, loaded, reference_of_champion
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
@@ -157,7 +157,7 @@ def rows_of_reference(
         for batch, snapshot in named["batches"].items()
     }
     metadata = {f"{READ_PREFIX}reference:{validated}": dg.MetadataValue.json(read)}
-    return pd.concat(tables, ignore_index=True), metadata
+    return as_declared(pipeline, pd.concat(tables, ignore_index=True)), metadata
 
 
 def picture_of(pipeline: Pipeline, trend: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         try:
             found = parsed(pipeline, batch, blob)
         except BatchRefusedError as problem:
-            refuse(context, pipeline, platform, str(problem))
+            refuse(context, pipeline, platform, problem)
         verdict = known_rows(pipeline, rows, found)
         yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
         facts = table_metadata(pipeline.label_columns, batch, blob)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pandas as pd
 
 from mldebt_assets.assets.keys import common, key
 from mldebt_assets.assets.reuse import Made, once
@@ -105,4 +106,16 @@ def _of_batch(
     name = f"{validated}/{batch}"
     rows = platform.snapshots.get(name=name, sha256_hex=snapshot["sha256"], md5=snapshot["md5"])
     read = [snapshot["sha256"], snapshot["storage_id"]]
-    return "validated", read, sketch_of(from_parquet(rows), pipeline.watched)
+    return "validated", read, sketch_of(as_declared(pipeline, from_parquet(rows)), pipeline.watched)
+
+
+def as_declared(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return earlier rows under today's declaration: what is new since is empty in them."""
+    types = {"int64": "Int64", "float64": "float64", "timestamp": "datetime64[us]"}
+    empty = pd.Series([None] * len(rows), rows.index, object)
+    new = {
+        column.name: empty.astype(types.get(column.dtype, "object"))
+        for column in pipeline.batch_columns
+        if column.name not in rows
+    }
+    return rows.assign(**new)

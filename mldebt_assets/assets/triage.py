@@ -14,6 +14,7 @@ import pandas as pd
 
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.reuse import Made, once
+from mldebt_assets.assets.sketch import as_declared
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.schema import Column
@@ -158,7 +159,8 @@ def reference_profiles(
         name = f"{pipeline.name}/validated/{batch}"
         data = platform.snapshots.get(name=name, sha256_hex=snapshot["sha256"], md5=snapshot["md5"])
         end = None if pipeline.batch_end is None else pipeline.batch_end(batch)
-        profiles[batch] = profile_of(pipeline, from_parquet(data), end=end)
+        rows = as_declared(pipeline, from_parquet(data))
+        profiles[batch] = profile_of(pipeline, rows, end=end)
     return profiles
 
 

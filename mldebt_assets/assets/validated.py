@@ -1,7 +1,8 @@
 """``p/validated`` and ``p/quarantine``: the rows that pass, and the others with their reasons.
 
 A batch refused as a whole makes neither event: its check results and a refusal are recorded, then
-the step fails, so that nothing, now or later, can build on it.
+the step fails, so that nothing, now or later, can build on it. Refused bytes are looked at again
+once the pipeline declares its data otherwise: that is how a person accepts a change of the schema.
 """
 
 from collections.abc import Iterator
@@ -15,9 +16,12 @@ from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.raw import declared_schema
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
-from mldebt_assets.core.errors import BatchRefusedError
-from mldebt_assets.core.suite import meanings
-from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.core.errors import BatchRefusedError, SchemaChangedError
+from mldebt_assets.core.fingerprint import digest
+from mldebt_assets.core.schema_change import SCHEMA_CHANGE
+from mldebt_assets.core.suite import COLUMNS, TYPES, meanings
+from mldebt_assets.core.verdict import Verdict
+from mldebt_assets.pipeline import Pipeline, as_configuration
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading, newest
 from mldebt_assets.store import Blob
@@ -63,13 +67,17 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             try:
                 quality = examine(pipeline, context.partition_key, reading.load(raw))
                 effective_at = period_end(pipeline, context.partition_key, quality.valid)
+            except SchemaChangedError as problem:
+                for verdict in verdicts_of(problem, len(pipeline.batch_columns)):
+                    yield check_result(verdict, validated_key, details=changes_of(problem))
+                refuse(context, pipeline, platform, problem)
             except BatchRefusedError as problem:
-                refuse(context, pipeline, platform, str(problem))
+                refuse(context, pipeline, platform, problem)
             for verdict in quality.verdicts:
                 observed = table_of(quality.observations.get(verdict.name, ()))
                 yield check_result(verdict, validated_key, details=observed)
             if quality.refusal is not None:
-                refuse(context, pipeline, platform, str(quality.refusal))
+                refuse(context, pipeline, platform, quality.refusal)
             facts: dict[str, str | int] = {
                 "effective_at": effective_at.isoformat(),
                 "rows in quarantine": len(quality.quarantine),
@@ -145,22 +153,72 @@ def period_end(pipeline: Pipeline, batch: str, rows: pd.DataFrame) -> datetime:
     return latest if latest.tzinfo else latest.replace(tzinfo=UTC)
 
 
+def verdicts_of(problem: SchemaChangedError, declared: int) -> list[Verdict]:
+    """Return the checks that a change of the schema fails: on the columns, on their types."""
+    retyped = [change for change in problem.changes if change.change == "retyped"]
+    others = [change for change in problem.changes if change.change != "retyped"]
+    return [
+        Verdict(
+            name=name,
+            passed=False,
+            measured=len(changes),
+            limit=0,
+            unit=f"changes in {declared} declared columns",
+            reason=f"{SCHEMA_CHANGE}: {'; '.join(change.sentence for change in changes)}",
+        )
+        for name, changes in ((COLUMNS, others), (TYPES, retyped))
+        if changes
+    ]
+
+
+def changes_of(problem: SchemaChangedError) -> dict[str, dg.TableMetadataValue]:
+    """Return, as a check's metadata, each change with its evidence and the edit that accepts it."""
+    records = [
+        dg.TableRecord(
+            {
+                "column": one.column,
+                "change": one.change,
+                "evidence": ", ".join(f"{name}: {value}" for name, value in one.evidence.items()),
+                "accepted by": one.edit,
+            }
+        )
+        for one in problem.changes
+    ]
+    columns = [dg.TableColumn(name) for name in records[0].data]
+    return {SCHEMA_CHANGE: dg.MetadataValue.table(records, dg.TableSchema(columns))}
+
+
+def declared_data(pipeline: Pipeline) -> str:
+    """Return the digest of all that is declared of the data themselves.
+
+    What another declaration refused may be right under this one.
+    """
+    names = ("columns", "row_key", "expectations", "least_rows", "quarantine_limit")
+    batch_end = as_configuration(pipeline.batch_end)
+    return digest({**{n: as_configuration(getattr(pipeline, n)) for n in names}, "end": batch_end})
+
+
 def refuse(
-    context: dg.AssetExecutionContext, pipeline: Pipeline, platform: Platform, reason: str
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    platform: Platform,
+    problem: BatchRefusedError,
 ) -> NoReturn:
     """Record the refusal, then fail the step; the champion and every snapshot stay as they are.
 
     Raises: dagster.Failure, always; it is not retried, since the same bytes fail again.
     """
     raw = newest(context.instance, key(pipeline, "raw"), context.partition_key)
-    platform.record(pipeline.name).append(
-        "batch_refused",
-        {
-            "batch": context.partition_key,
-            "raw": raw.identity if raw else None,
-            "reason": reason,
-            "run_id": context.run.run_id,
-        },
-        effective_at=datetime.now(UTC),
-    )
-    raise dg.Failure(description=reason, allow_retries=False)
+    body = {
+        "batch": context.partition_key,
+        "raw": raw.identity if raw else None,
+        "reason": str(problem),
+        "declared": declared_data(pipeline),
+        "run_id": context.run.run_id,
+    }
+    if isinstance(problem, SchemaChangedError):
+        changes = [change.as_dict() for change in problem.changes]
+        body |= {"class": SCHEMA_CHANGE, "changes": changes}
+    record = platform.record(pipeline.name)
+    record.append("batch_refused", body, effective_at=datetime.now(UTC))
+    raise dg.Failure(description=str(problem), allow_retries=False)

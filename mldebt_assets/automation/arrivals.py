@@ -20,6 +20,7 @@ from mldebt_assets.assets.keys import (
     batches,
     key,
 )
+from mldebt_assets.assets.validated import declared_data
 from mldebt_assets.automation.decisions import retraining_has_its_turn
 from mldebt_assets.automation.failures import CODE_TAG, after_failures
 from mldebt_assets.automation.reconcile import reconciled
@@ -31,7 +32,7 @@ from mldebt_assets.provenance import code_digest
 from mldebt_assets.snapshots import as_stored, newest_of_each
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from mldebt_assets.pipeline import LandingFolder, Pipeline
@@ -81,7 +82,7 @@ def next_arrival(
         return dg.SensorResult(skip_reason="The newest batch waits for the decision on retraining.")
     intake = Intake(pipeline.source, batch_job_name(pipeline), "raw")
     folder = landing.survey(intake.source, project_root())
-    settled: dict[str, str] = json.loads(context.cursor or "{}")
+    settled = settled_before(context.cursor, pipeline)
     unsettled = [a for a in folder.arrivals if settled.get(a.batch) != a.fingerprint]
     refused = refusals(pipeline, platform)
 
@@ -91,12 +92,21 @@ def next_arrival(
     seen, wanted = up_to_the_first_wanted(unsettled, judge, one_after_another=True)
     fingerprints = {arrival.batch: arrival.fingerprint for arrival in unsettled}
     settled |= {b: fingerprints[b] for b, outlook in seen.items() if outlook.state == "settled"}
+    cursor = json.dumps({"declared": declared_data(pipeline), "settled": settled})
     if wanted is None:
-        return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=json.dumps(settled))
+        return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=cursor)
     added = batches(pipeline).build_add_request([wanted.partition_key or ""])
     return dg.SensorResult(
-        run_requests=[wanted], dynamic_partitions_requests=[added], cursor=json.dumps(settled)
+        run_requests=[wanted], dynamic_partitions_requests=[added], cursor=cursor
     )
+
+
+def settled_before(cursor: str | None, pipeline: Pipeline) -> dict[str, str]:
+    """Return the marks of the files that need no look, by batch: none under another declaration."""
+    before = json.loads(cursor or "{}")
+    same = before.get("declared") == declared_data(pipeline)
+    settled: dict[str, str] = before["settled"] if same else {}
+    return settled
 
 
 def next_labels(
@@ -191,13 +201,14 @@ def look(
     intake: Intake,
     arrival: Arrival,
     *,
-    refused: Collection[str],
+    refused: Mapping[str, bool],
     now: datetime,
 ) -> Outlook:
     """Return what is to be done about one landed file; ``refused`` are runs that refused theirs.
 
-    Bytes that were refused fail again, so they are not tried again; a run that failed for another
-    cause is, as the cause allows. Bytes that come back after others are taken in again: what lies
+    Bytes that were refused fail again, so they are not tried again while the declaration is the
+    same; a run that failed for another cause is, as the cause allows. Bytes that come back after
+    others are taken in again: what lies
     in the folder is what the newest snapshot holds.
     """
     from mldebt_assets.sources import landing
@@ -218,11 +229,18 @@ def look(
         instance, key(pipeline, intake.stage), arrival.batch, digest
     )
     every = instance.get_run_records(dg.RunsFilter(job_name=intake.job, tags=tags))
-    records = [r for r in every if r.create_timestamp.timestamp() > others_until]
+    records = [
+        record
+        for record in every
+        if record.create_timestamp.timestamp() > others_until
+        and refused.get(record.dagster_run.run_id, True)
+    ]
     done = outlook_of(instance, pipeline, records, refused, now)
     if done.state != "wanted":
         return done
     reason = "has changed" if others_until and not records else done.reason
+    if len(records) < len(every) and not others_until:
+        reason = "was refused when its data were declared otherwise"
     tags = {**tags, LANDED_TAG: arrival.fingerprint, CODE_TAG: code_digest()}
     request = dg.RunRequest(
         run_key=f"{arrival.batch}:{digest}:{len(every) + 1}",
@@ -236,7 +254,7 @@ def outlook_of(
     instance: dg.DagsterInstance,
     pipeline: Pipeline,
     records: Sequence[dg.RunRecord],
-    refused: Collection[str],
+    refused: Mapping[str, bool],
     now: datetime,
 ) -> Outlook:
     """Return what is to be done about bytes that these runs were asked to take in, newest first."""
@@ -256,10 +274,17 @@ def outlook_of(
     return Outlook(state=state, reason=again.reason)
 
 
-def refusals(pipeline: Pipeline, platform: Platform) -> set[str]:
-    """Return the ids of the runs that refused their batch."""
-    facts = platform.record(pipeline.name).facts()
-    return {fact.body["run_id"] for fact in facts if fact.kind == "batch_refused"}
+def refusals(pipeline: Pipeline, platform: Platform) -> dict[str, bool]:
+    """Return, by the ids of the runs that refused their batch, whether that stands.
+
+    It does while the data are declared as they were then.
+    """
+    facts, declared = platform.record(pipeline.name).facts(), declared_data(pipeline)
+    return {
+        fact.body["run_id"]: fact.body.get("declared", declared) == declared
+        for fact in facts
+        if fact.kind == "batch_refused"
+    }
 
 
 def others_taken_in_until(

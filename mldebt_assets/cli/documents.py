@@ -4,7 +4,11 @@ from typing import Any, NotRequired, TypedDict
 
 
 class Batch(TypedDict):
-    """What became of one batch; ``metrics`` is how it was served before anyone learned from it."""
+    """What became of one batch; ``metrics`` is how it was served before anyone learned from it.
+
+    ``alarm`` is what the batch is: a broken feed, a schema change, a season seen before, a real
+    shift, no alarm; null where nothing could say.
+    """
 
     batch: str
     rows: int | None
@@ -14,6 +18,7 @@ class Batch(TypedDict):
     performance: str
     drifted: bool
     drift: str
+    alarm: str | None
     retrained: bool
     reason: str
     promoted: bool
@@ -278,11 +283,26 @@ class Questions(TypedDict):
     personal_data: Question
 
 
+class Refused(TypedDict):
+    """A batch whose newest bytes are refused: ``alarm`` is the class, ``fix`` what mends it.
+
+    ``scored`` says whether the champion scored it all the same; nothing learns from it.
+    """
+
+    batch: str
+    alarm: str
+    reason: str
+    fix: str
+    scored: bool
+    since: str
+
+
 class Status(TypedDict):
     """The champion and the four questions; without a pipeline's name, a list of these."""
 
     pipeline: str
     champion: Champion | None
+    refused: list[Refused]
     questions: Questions
 
 

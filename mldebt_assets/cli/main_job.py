@@ -158,7 +158,9 @@ class Watch:
 def line(chapter: Chapter) -> str:
     """Return what became of a batch, in one line of at most 80 columns for names up to 14 long."""
     if chapter.problem:
-        return f"[red]{chapter.batch}  problem[/]  {escape(chapter.problem.splitlines()[0])}"
+        return (
+            f"[red]{chapter.batch}  {chapter.fault}[/]  {escape(chapter.problem.splitlines()[0])}"
+        )
     auc = chapter.metrics.get("roc_auc")
     served = f"AUC {auc:.3f} by v{chapter.scored_by}" if auc is not None else "not served yet"
     return f"{chapter.batch}  {served:<18}  {found(chapter)}  {became(chapter)}"
@@ -213,7 +215,7 @@ def summarise(name: str, outcome: Outcome) -> None:
 def gate(chapter: Chapter) -> str:
     """Return what the gate said of the batch's candidate, or that it came to no gate."""
     if chapter.problem:
-        return "[red]problem[/]"
+        return f"[red]{chapter.fault}[/]"
     if not chapter.retrained:
         return ""
     if chapter.is_proposed:

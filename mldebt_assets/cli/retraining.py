@@ -47,7 +47,8 @@ def decisions(taken: list[dict[str, Any]]) -> Table:
     """Return a row a decision: what it was about, what came of it, and why."""
     made = table(("batch", "decision", "why"))
     for one in taken:
-        asked = "retrain" if one["asked"] else "[dim]wait[/]"
+        not_asked = "[red]refused[/]" if one["about"] == "refused" else "[dim]wait[/]"
+        asked = "retrain" if one["asked"] else not_asked
         came = one["outcome"]
         if came is not None:
             asked += f": v{came['version']} {came['gate']}"

@@ -70,6 +70,10 @@ def show(answer: dict[str, Any]) -> None:
             f"[bold]{name}[/]  champion: [green]v{champion['version']}[/] since "
             f"{champion['effective_at'][:10]}, weights {short(champion['weights_sha256'])}"
         )
+    for one in answer["refused"]:
+        mark = "scored, and learned by nobody" if one["scored"] else "learned by nobody"
+        out.print(f"[red]{one['batch']}  {one['alarm']}[/], {mark}: {escape(one['reason'])}")
+        out.print(f"[dim]Fix: {escape(one['fix'])}[/]")
     out.print(facts([row(question) for question in answer["questions"].values()]))
     if any(cut(question["answer"]).endswith("…") for question in answer["questions"].values()):
         out.print(f"[dim]In full: mldebt status {name} --json; mldebt drift {name} --last 1[/]")

@@ -32,6 +32,7 @@ body {{ margin: 0 auto; max-width: 66rem; padding: 2.5rem 1.5rem 3rem; backgroun
 h1 {{ margin: 0; font-size: 1.9rem; line-height: 1.2; }}
 h1 b {{ color: var(--ok); margin-left: .35rem; }}
 .since {{ margin: .4rem 0 0; }}
+.refused {{ margin: 1rem 0 0; border-left: .4rem solid var(--warning); padding: .2rem .9rem; }}
 .why {{ margin: .15rem 0 0; color: var(--muted); max-width: 50rem; }}
 section + section {{ margin-top: 3.5rem; }}
 .cards {{ display: grid; gap: 1rem; margin-top: 1.5rem;
@@ -86,7 +87,17 @@ def section(status: Mapping[str, Any], ages: Mapping[str, str]) -> str:
     )
     return (
         f"<section>\n<header>{champion(name, status['champion'])}</header>\n"
+        f"{''.join(refused(one) for one in status['refused'])}"
         f'<div class="cards">\n{cards}\n</div>\n</section>'
+    )
+
+
+def refused(one: Mapping[str, Any]) -> str:
+    """Return that a batch stands refused, as what, and what mends it."""
+    mark = "scored, and learned by nobody" if one["scored"] else "learned by nobody"
+    return (
+        f'<p class="refused"><b>{escape(one["batch"])}: {escape(one["alarm"])}</b>, {mark}. '
+        f"{escape(one['reason'])} Fix: {escape(one['fix'])}</p>\n"
     )
 
 

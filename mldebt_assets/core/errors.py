@@ -18,6 +18,7 @@ MLDebtError
 │   └── OutputError             a file that cannot be written where it was asked for
 ├── DataError                   the data is at fault
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
+│   │   └── SchemaChangedError  one whose columns or types are not the declared ones
 │   ├── BatchChangedError       a landing file that changed or went while it was read
 │   ├── TableFileError          a file that cannot be read as a table
 │   ├── NothingInCommonError    two tables without a column of the same name
@@ -56,6 +57,8 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from mldebt_assets.core.schema_change import ColumnChange
 
 
 NAMES_SHOWN = 8
@@ -198,6 +201,26 @@ class BatchRefusedError(DataError, ValueError):
     @classmethod
     def of(cls, batch: str, problem: str, fix: str) -> Self:
         return cls(f"The batch {batch!r} is refused: {problem}\nFix: {fix}")
+
+
+class SchemaChangedError(BatchRefusedError):
+    """A batch whose columns or types are not the declared ones: ``changes`` says in what."""
+
+    changes: tuple[ColumnChange, ...] = ()
+
+    @classmethod
+    def of_changes(
+        cls, batch: str, changes: Sequence[ColumnChange], told: Sequence[str], also: Sequence[str]
+    ) -> Self:
+        edits = ", ".join(dict.fromkeys(change.edit for change in changes))
+        error = cls(
+            f"The batch {batch!r} is refused: schema change: its file {'; '.join(told)}."
+            f"{''.join(f' Also {problem}' for problem in also)}\n"
+            f"Fix: correct it at its source and land it again; if it is meant, {edits}, change "
+            "what reads it, and run `mldebt replay` again."
+        )
+        error.changes = tuple(changes)
+        return error
 
 
 class BatchChangedError(DataError):

@@ -11,37 +11,23 @@ Int64 where the column is nullable or, so that its rows can be quarantined, has 
 from __future__ import annotations
 
 import io
-import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from mldebt_assets.core.errors import BatchRefusedError
+from mldebt_assets.core.column_types import count_of, found_in, typed
+from mldebt_assets.core.errors import BatchRefusedError, SchemaChangedError
+from mldebt_assets.core.schema_change import renamed_or_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mldebt_assets.core.schema import Column
 
-ROWS_NAMED = 5
-ARROW_TYPES = {
-    "string": pa.string(),
-    "int64": pa.int64(),
-    "float64": pa.float64(),
-    "timestamp": pa.timestamp("us"),
-}
-NOT_OF_TYPE = {
-    "string": "text",
-    "int64": "whole numbers of 64 bits",
-    "float64": "numbers",
-    "timestamp": "ISO 8601 local times without a zone, to the microsecond",
-}
-WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
 WHOLE = "land the file again, whole."
 
 
@@ -51,8 +37,9 @@ def parse(data: bytes, *, batch: str, suffix: str, columns: Sequence[Column]) ->
     Args:    the file's bytes, and its suffix: ``.csv`` (UTF-8, commas, one header line) or
              ``.parquet``.
     Raises:  BatchRefusedError, which names the batch and what is at fault, if the file is empty,
-             truncated, not UTF-8, lacks or repeats a column or has one that is not declared, or
-             if a value is not of its column's type.
+             truncated, not UTF-8, repeats a column, has none that is declared, or if a value is
+             not of its column's type; SchemaChangedError, which is one too, if it lacks a column,
+             has one that is not declared, or one of another type.
 
     >>> from mldebt_assets.core.schema import Column
     >>> columns = (Column(name="carrier", dtype="string", meaning="airline"),)
@@ -67,12 +54,22 @@ def parse(data: bytes, *, batch: str, suffix: str, columns: Sequence[Column]) ->
     if not data.strip():
         raise BatchRefusedError.of(batch, "its file is empty.", WHOLE)
     table = readers[suffix](data, batch, columns)
-    _check_names(table.column_names, batch, columns)
-    if table.num_rows == 0:
+    told = _check_names(table.column_names, batch, columns)
+    if table.num_rows == 0 and not told:
         raise BatchRefusedError.of(batch, "its file has columns, but no rows.", WHOLE)
-    return pd.DataFrame(
-        {column.name: _series(table.column(column.name), batch, column) for column in columns}
-    )
+    series, retyped_columns, faulty = typed(table, columns)
+    if told or retyped_columns:
+        declared = {column.name for column in columns}
+        names = set(table.column_names)
+        new = [found_in(name, table.column(name)) for name in sorted(names - declared)]
+        missing = [column for column in columns if column.name not in names]
+        changes = [*renamed_or_gone(missing, new), *retyped_columns]
+        told += [change.sentence for change in changes if change.change in {"renamed", "retyped"}]
+        raise SchemaChangedError.of_changes(batch, changes, told, faulty)
+    if faulty:
+        fix = "correct these rows at the source, or declare another type."
+        raise BatchRefusedError.of(batch, " ".join(faulty), fix)
+    return pd.DataFrame(series)
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:
@@ -139,7 +136,7 @@ def _read_csv(data: bytes, batch: str, columns: Sequence[Column]) -> pa.Table:
     if uneven:
         row, found, expected = uneven[0]
         problem = (
-            f"{_count(len(uneven), 'row')} of its file {'has' if len(uneven) == 1 else 'have'} "
+            f"{count_of(len(uneven), 'row')} of its file {'has' if len(uneven) == 1 else 'have'} "
             f"the wrong number of fields: row {row} has {found} instead of {expected}."
         )
         fix = "land the file again, whole, with values that hold a comma in quotes."
@@ -158,100 +155,24 @@ def _read_parquet(data: bytes, batch: str, _columns: Sequence[Column]) -> pa.Tab
     return table
 
 
-def _check_names(found: Sequence[str], batch: str, columns: Sequence[Column]) -> None:
-    """Refuse a table whose columns are not the declared ones, each once, in any order."""
+def _check_names(found: Sequence[str], batch: str, columns: Sequence[Column]) -> list[str]:
+    """Return what is wrong with the names of a table's columns; they may be in any order.
+
+    Raises: BatchRefusedError where none is declared or one comes twice: no change of the schema.
+    """
     declared = [column.name for column in columns]
     twice = [name for name, count in Counter(found).items() if count > 1]
     missing = [name for name in declared if name not in found]
     # Without one declared name the first line may be no header: its "names" may be personal.
-    extra = [name for name in found if name not in declared] if len(missing) < len(declared) else []
+    headless = len(missing) == len(declared)
+    extra = [] if headless else [name for name in found if name not in declared]
     faults = {"has more than once": twice, "lacks": missing, "has undeclared": extra}
     told = [
-        f"{fault} {_count(len(names), 'column', show=False)} {', '.join(map(repr, names))}"
+        f"{fault} {count_of(len(names), 'column', show=False)} {', '.join(map(repr, names))}"
         for fault, names in faults.items()
         if names
     ]
-    if told:
-        fix = (
-            f"land a comma-separated file with exactly the columns {', '.join(declared)}, or "
-            "change the pipeline's declaration."
-        )
+    if headless or twice:
+        fix = f"land a comma-separated file with exactly the columns {', '.join(declared)}."
         raise BatchRefusedError.of(batch, f"its file {'; it '.join(told)}.", fix)
-
-
-def _series(values: pa.ChunkedArray, batch: str, column: Column) -> pd.Series:
-    """Return a column as its declared type, or refuse the batch by the rows that are not."""
-    if pa.types.is_dictionary(values.type):
-        values = values.cast(values.type.value_type)
-    found = values.type
-    if not _convertible(found, column.dtype):
-        problem = f"its column {column.name!r} is stored as {found} instead of {column.dtype}."
-        raise BatchRefusedError.of(batch, problem, "store it as the pipeline declares it.")
-    if pa.types.is_floating(found) and column.dtype == "int64":
-        # pandas stores a column of whole numbers with gaps as floats with NaN.
-        values = pc.if_else(pc.is_nan(values), None, values)
-    try:
-        typed = _at_once(values, column)
-    except pa.ArrowInvalid:
-        typed = _each(values.combine_chunks(), batch, column)
-    gaps = column.dtype == "int64" and (column.nullable or typed.null_count)
-    mapper = {pa.int64(): pd.Int64Dtype()}.get if gaps else None
-    series: pd.Series = typed.to_pandas(types_mapper=mapper)
-    return series
-
-
-def _convertible(found: pa.DataType, dtype: str) -> bool:
-    """Return whether a stored type can hold values of a declared one, so that each is tried."""
-    types = pa.types
-    text = types.is_string(found) or types.is_large_string(found) or types.is_null(found)
-    number = types.is_integer(found) or types.is_floating(found) or types.is_decimal(found)
-    moment = types.is_date(found) or (types.is_timestamp(found) and not found.tz)
-    other = {"string": False, "int64": number, "float64": number, "timestamp": moment}
-    return bool(text or other[dtype])
-
-
-def _at_once(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
-    """Return the values converted; ArrowInvalid if one of them is not of the column's type."""
-    text = column.dtype == "int64" and pa.types.is_string(values.type)
-    if text and pc.any(pc.match_substring_regex(values, "[xX]")).as_py():
-        # Arrow would read 0x1F as 31.
-        raise pa.ArrowInvalid
-    return values.cast(ARROW_TYPES[column.dtype])
-
-
-def _each(values: pa.Array, batch: str, column: Column) -> pa.Array:
-    """Return the values converted one by one, or refuse the batch by those that cannot be."""
-    wanted = ARROW_TYPES[column.dtype]
-    converted = []
-    bad = []
-    for row, value in enumerate(values, start=1):
-        try:
-            converted.append(_one(value, wanted))
-        except pa.ArrowInvalid:
-            bad.append(row)
-    if bad:
-        named = ", ".join(map(str, bad[:ROWS_NAMED]))
-        more = f" and {len(bad) - ROWS_NAMED} more" if len(bad) > ROWS_NAMED else ""
-        problem = (
-            f"its column {column.name!r} ({column.dtype}) has values that are not "
-            f"{NOT_OF_TYPE[column.dtype]}, in {_count(len(bad), 'row', show=False)} {named}{more}."
-        )
-        fix = "correct these rows at the source, or declare another type."
-        raise BatchRefusedError.of(batch, problem, fix)
-    return pa.array(converted, type=wanted)
-
-
-def _one(value: pa.Scalar, wanted: pa.DataType) -> object:
-    """Return one value as Python's; whole numbers may be written ``5.0``."""
-    if pa.types.is_integer(wanted) and isinstance(value.as_py(), str):
-        whole = WHOLE_NUMBER.fullmatch(value.as_py())
-        if whole is None:
-            raise pa.ArrowInvalid
-        value = pa.scalar(whole[1].removeprefix("+"))
-    return value.cast(wanted).as_py()
-
-
-def _count(count: int, noun: str, *, show: bool = True) -> str:
-    """Return the noun in its number, behind the number itself if that is shown."""
-    noun = noun if count == 1 else f"{noun}s"
-    return f"{count} {noun}" if show else noun
+    return told

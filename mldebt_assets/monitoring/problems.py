@@ -114,12 +114,13 @@ def refused_batch(ended: Ended, refusal: Fact) -> Problem:
     """Return that a batch was refused: nothing is built on it, and the champion stays."""
     name, batch = ended.pipeline.name, refusal.body["batch"]
     reason, _, fix = str(refusal.body["reason"]).partition(FIX)
+    alarm = refusal.body.get("class")
     return Problem(
         about=f"batch {name} {batch}",
         pipeline=name,
         severity="error",
         state=f"refused {refusal.body['raw'] and refusal.body['raw']['sha256']}",
-        what=f"batch {batch} was refused",
+        what=f"batch {batch} was refused{f': {alarm}' if alarm else ''}",
         how_much=reason + (f" {fix}" if fix else ""),
         since=refusal.recorded_at.timestamp(),
         command=f"mldebt replay {name}",

@@ -54,7 +54,8 @@ def chapter(batch="2020-01", **facts):
     """Return a batch's story in which everything happened."""
     told = {
         "rows": 123_456, "scored_by": 11, "metrics": {"roc_auc": 0.5}, "dropped": True,
-        "performance": "", "drifted": True, "drift": "", "retrained": True, "reason": "",
+        "performance": "", "drifted": True, "drift": "", "alarm": "real shift", "retrained": True,
+        "reason": "",
         "promoted": True, "verdict": "", "champion": 12, "problem": None,
     }  # fmt: skip
     return Chapter(batch=batch, **{**told, **facts})

@@ -28,6 +28,7 @@ def status(**answers):
             "version": 2, "weights_sha256": "ab" * 32, "reason": "it gains",
             "effective_at": "2020-06-01T00:00:00+00:00",
         },
+        "refused": [],
         "questions": {
             name: {"question": words, **UNKNOWN, **answers.get(name, {})}
             for name, words in QUESTIONS.items()
