@@ -112,10 +112,9 @@ def _of_batch(
 def as_declared(pipeline: Pipeline, rows: pd.DataFrame) -> pd.DataFrame:
     """Return earlier rows under today's declaration: what is new since is empty in them."""
     types = {"int64": "Int64", "float64": "float64", "timestamp": "datetime64[us]"}
-    empty = pd.Series([None] * len(rows), rows.index, object)
     new = {
-        column.name: empty.astype(types.get(column.dtype, "object"))
+        column.name: types.get(column.dtype, "object")
         for column in pipeline.batch_columns
         if column.name not in rows
     }
-    return rows.assign(**new)
+    return rows.assign(**dict.fromkeys(new)).astype(new)
