@@ -27,8 +27,8 @@ import pandas as pd
 
 from benchmarks.false_alarm_scenes import COLUMNS, ROWS, SCENES, Values, drawn, rated, scene
 from benchmarks.machine import RESULTS, keep
-from mldebt_assets.core.drift.calibration import Blocks, blocks_of
-from mldebt_assets.core.drift.counts import count, merge_counts, reference_of
+from mldebt_assets.core.drift.blocks import Blocks, count_blocks, laid_beside
+from mldebt_assets.core.drift.counts import count, reference_of
 from mldebt_assets.core.drift.moments import moments_of
 from mldebt_assets.core.drift.rule import judge_counts
 from mldebt_assets.core.drift.sketch import sketch_of
@@ -105,8 +105,8 @@ def by_days(trials: int, seed: int) -> list[dict[str, Any]]:
             draw = np.random.default_rng([seed, trial, round(shift * 10)])
             reference, current = of_days(draw, DAYS[0], 0), of_days(draw, DAYS[1], shift)
             against = reference_of(sketch_of(reference, WATCHED), "days")
-            blocks = blocks_of(reference, current, "day", against)
-            whole = merge_counts(blocks.current)
+            before, after = (count_blocks(rows, "day", against) for rows in (reference, current))
+            blocks, whole = laid_beside(before, after), after.whole
             single = Blocks("day", blocks.reference, [whole])
             alarms["by_rows"] += judge_counts(against, whole, Drift()).drifted
             alarms["by_days"] += judge_counts(against, whole, Drift(), blocks).drifted

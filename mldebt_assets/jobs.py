@@ -18,6 +18,7 @@ BATCH_ASSETS = (
     "performance",
     "triage",
     "counts",
+    "reference_blocks",
     "drift_report",
 )
 LABELS_ASSETS = ("labels", "features", "predictions", "performance")

@@ -10,6 +10,7 @@ import pytest
 
 from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.reference_blocks import blocks_of_reference
 from mldebt_assets.assets.sketch import loaded, reference_of_champion
 from mldebt_assets.core.drift.counts import count, count_sketch
 from mldebt_assets.core.drift.rule import judge
@@ -94,6 +95,42 @@ def test_a_window_is_judged_as_all_its_rows_together(world):
     recounted = count_sketch(sketch_of(parts[0], world.pipeline.watched), against)
     assert recounted.rows + len(parts[1]) == exact.rows
     assert np.array_equal(recounted.missing, count(parts[0], against).missing)
+
+
+def test_a_window_on_one_reference_is_calibrated_on_its_days(world):
+    """The days of both sides are stored, so this costs no row; beside it is what cannot be."""
+    found = window_of(world.instance, world.platform, world.pipeline, BATCHES[3:4])
+    report = world.platform.snapshots.load(stored(world, "drift_report", BATCHES[3]).snapshot)
+    assert found["calibration"] == report["calibration"] == "calibrated"
+    assert found["calibration_reason"] == report["calibration_reason"]
+    mixed = window_of(world.instance, world.platform, world.pipeline, BATCHES[2:4])
+    assert mixed["calibration"] == "uncalibrated"
+
+
+def test_the_reference_is_counted_once_and_later_taken_from_the_store(world):
+    """Its rows are a quarter's; every later batch would have read them all again."""
+    first = stored(world, "reference_blocks", BATCHES[3])
+    assert list(first.reads["reference:parcels/validated"]) == list(BATCHES[:3])
+    again = kept_blocks(world, world.pipeline)
+    assert again.value == first.snapshot
+    read = {BATCHES[3]: [first.snapshot.sha256, first.storage_id]}
+    assert again.reads["read/reference:parcels/reference_blocks"].value == read
+    assert list(again.blocks.parts) == sorted(again.blocks.parts)
+
+
+def test_a_reference_that_was_never_counted_is_counted_to_the_same_bytes(world):
+    """A champion from before there were blocks, or one that came back after many batches."""
+    kept = stored(world, "reference_blocks", BATCHES[3]).snapshot
+    training = dataclasses.replace(world.pipeline.training, epochs=999)
+    counted = kept_blocks(world, dataclasses.replace(world.pipeline, training=training))
+    assert counted.value.data == world.platform.snapshots.load(kept).data
+    assert list(counted.reads) == ["read/reference:parcels/validated"]
+
+
+def kept_blocks(world, pipeline):
+    named = world.platform.record("parcels").champion().reference
+    against, _ = reference(world, pipeline)
+    return blocks_of_reference(world.instance, world.platform, pipeline, named, against)
 
 
 def test_before_the_first_champion_there_is_no_window(world):

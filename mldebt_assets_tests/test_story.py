@@ -420,6 +420,7 @@ def test_what_is_read_by_hash_alone_is_named_with_its_part(world, told):
         ("evaluation", "incumbent"),
         ("performance", "history"),
         ("predictions", "champion"),
+        ("reference_blocks", "reference"),
         ("triage", "earlier"),
         ("triage", "reference"),
     }

@@ -14,10 +14,20 @@ if TYPE_CHECKING:
 
     import dagster as dg
 
+    from mldebt_assets.core.drift.blocks import BlockCounts
     from mldebt_assets.core.drift.counts import Reference, TableCounts
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
     from mldebt_assets.snapshots import Stored
+
+TOLD = (
+    "drifted",
+    "summary",
+    "calibration",
+    "calibration_reason",
+    "underpowered",
+    "verdicts",
+)
 
 
 def window_of(
@@ -28,27 +38,28 @@ def window_of(
     They are held against the reference that the newest of them was judged by. Batches that were
     counted against another are counted from their sketches, and named in ``approximated``: their
     shares are off by less than 1/1024. Batches without a sketch are left out; where none has
-    one, None is returned.
+    one, None is returned. Where all were counted in blocks on the reference's bins, the rule is
+    calibrated on these; batches of the reference itself are on both sides then, which lets less
+    be told from chance and never more.
 
     Raises: SnapshotError if a stored sketch or count is gone or damaged.
     """
+    from mldebt_assets.core.drift.blocks import join, laid_beside
     from mldebt_assets.core.drift.counts import merge_counts
     from mldebt_assets.core.drift.rule import judge_counts
 
     started = time.perf_counter()
     of_stage = {
         stage: newest_of_each(instance, key(pipeline, stage), batches)
-        for stage in ("drift_report", "counts", "sketch")
+        for stage in ("drift_report", "counts", "reference_blocks", "sketch")
     }
     reference = _newest_reference(instance, platform, pipeline, of_stage["drift_report"])
     if reference is None:
         return None
     exact = {
-        batch: counts
+        batch: blocks
         for batch, stored in of_stage["counts"].items()
-        if (counts := _counts(platform, stored)) is not None
-        and counts.reference == reference.hash
-        and counts.counts.size == reference.counts.counts.size
+        if (blocks := _counted(platform, stored, reference)) is not None
     }
     approximated = {
         batch: counts
@@ -58,14 +69,17 @@ def window_of(
     }
     if not exact and not approximated:
         return None
-    together = merge_counts([*exact.values(), *approximated.values()])
-    report = judge_counts(reference, together, pipeline.drift).as_dict()
+    together = merge_counts([*(one.whole for one in exact.values()), *approximated.values()])
+    before = _of_reference(platform, of_stage["reference_blocks"], reference)
+    current = join(list(exact.values())) if before and not approximated else None
+    beside = laid_beside(before, current, pipeline.training.seed) if before and current else None
+    report = judge_counts(reference, together, pipeline.drift, beside).as_dict()
     return {
         "batches": sorted([*exact, *approximated]),
         "approximated": sorted(approximated),
         "reference": reference.hash,
         "rows": report["current_rows"],
-        **{name: report[name] for name in ("drifted", "summary", "underpowered", "verdicts")},
+        **{name: report[name] for name in TOLD},
         "columns": {
             column["name"]: {
                 name: column[name]
@@ -96,9 +110,12 @@ def _newest_reference(
     return None
 
 
-def _counts(platform: Platform, stored: Stored) -> TableCounts | None:
-    """Return a batch's counts; None where nothing was counted, or an older version counted less."""
-    from mldebt_assets.core.drift.counts import from_bytes
+def _counted(platform: Platform, stored: Stored, reference: Reference) -> BlockCounts | None:
+    """Return what is stored in blocks on the reference's bins; None where it is of another.
+
+    What an older version counted was stored otherwise, and is left out too.
+    """
+    from mldebt_assets.core.drift.blocks import from_bytes
     from mldebt_assets.core.errors import UnlikeSketchesError
     from mldebt_assets.store import Blob
 
@@ -106,9 +123,22 @@ def _counts(platform: Platform, stored: Stored) -> TableCounts | None:
     if not isinstance(value, Blob):
         return None
     try:
-        return from_bytes(value.data)
+        blocks = from_bytes(value.data)
     except UnlikeSketchesError:
         return None
+    ours = blocks.whole.reference == reference.hash
+    return blocks if ours and blocks.whole.counts.size == reference.counts.counts.size else None
+
+
+def _of_reference(
+    platform: Platform, stored: dict[str, Stored], reference: Reference
+) -> BlockCounts | None:
+    """Return the reference's own blocks, as the newest of the batches was held against them."""
+    for batch in sorted(stored, reverse=True):
+        blocks = _counted(platform, stored[batch], reference)
+        if blocks is not None:
+            return blocks
+    return None
 
 
 def _recounted(

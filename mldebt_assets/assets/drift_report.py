@@ -1,27 +1,31 @@
 """``p/drift_report`` and ``p/counts``: a batch beside the reference of its champion.
 
-The batch's rows are counted once, on the bins of that reference. Of the reference the sketches are
-read, and to calibrate the rule its rows too: what differs by chance between its days is seen in no
-sketch of a month.
+The batch's rows are counted once, on the bins of that reference, in blocks. Of the reference the
+sketches are read, and to calibrate the rule its own blocks.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import batches, common, key, out_of
+from mldebt_assets.assets.reference_blocks import COUNTED, STAGE, blocks_of_reference, stored
 from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.assets.sketch import SUFFIX, as_declared, fits, loaded, reference_of_champion
+from mldebt_assets.assets.sketch import reference_of_champion
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest, read_metadata
-from mldebt_assets.store import Blob
+from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
+from mldebt_assets.store import Blob, Snapshot
 
-DEPENDENCIES = ("validated", "sketch", "scorer", "predictions", "triage")
+if TYPE_CHECKING:
+    from mldebt_assets.core.drift.counts import Reference
+    from mldebt_assets.core.drift.report import DriftReport
+
+DEPENDENCIES = ("validated", "scorer", "predictions", "triage")
 CHECK = "no_drift"
 MEANING = "The batch looks like the data that its champion was trained on."
 
@@ -40,7 +44,13 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             "counts": out_of(
                 {**shared, "kinds": {"numpy"}},
                 key(pipeline, "counts"),
-                "The batch counted on the bins of its champion's reference: what reports sum up.",
+                "The batch counted on the bins of its champion's reference, in blocks: what "
+                "reports sum up.",
+            ),
+            STAGE: out_of(
+                {**shared, "kinds": {"numpy"}},
+                key(pipeline, STAGE),
+                "The rows of its champion's reference in blocks, counted once a reference.",
             ),
             "drift_report": out_of(
                 shared,
@@ -57,7 +67,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
         batch = {
             stage: reading.take(key(pipeline, stage), context.partition_key)
-            for stage in ("validated", "sketch", "predictions", "triage")
+            for stage in ("validated", "predictions", "triage")
         }
         before = reports_before(context.instance, pipeline, context.partition_key)
 
@@ -78,6 +88,11 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             facts = {**headline(report), **picture_of(pipeline, trend), **tables_of(report)}
             reads = {**compared.reads, **read_metadata(before, part="trend")}
             yield dg.Output(compared.counts, "counts", metadata=compared.reads)
+            yield dg.Output(
+                compared.reference_blocks,
+                STAGE,
+                metadata={COUNTED: compared.counted, **compared.reads},
+            )
             yield dg.Output(report, "drift_report", metadata={**facts, **reads})
 
         trend = {str(one.batch): one.snapshot.sha256 for one in before}
@@ -87,10 +102,15 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
 
 class Compared(NamedTuple):
-    """A batch's report, its stored counts, and the metadata that says what reference was read."""
+    """A batch's report, what is stored beside it, and the metadata that says what was read.
+
+    ``counted`` identifies the blocks of the reference, as later batches look for them.
+    """
 
     report: dict[str, Any]
     counts: Blob | dict[str, Any]
+    reference_blocks: Blob | Snapshot | dict[str, Any]
+    counted: str
     reads: dict[str, dg.JsonMetadataValue]
 
 
@@ -112,52 +132,37 @@ def compare(
     batch: dict[str, Stored],
 ) -> Compared:
     """Return what the rule says of a batch; before the first champion it judges nothing."""
+    nothing = {"reference": None}
     if scorer["version"] is None:
         summary = "no champion yet, so nothing to compare with"
-        report = {"judged": False, "drifted": False, "summary": summary, "reference": None}
-        return Compared(report, {"reference": None}, {})
-    from mldebt_assets.core.drift.calibration import blocks_of
-    from mldebt_assets.core.drift.counts import count, to_bytes
+        unjudged = {"judged": False, "drifted": False, "summary": summary, "reference": None}
+        return Compared(unjudged, nothing, nothing, "", {})
+    from mldebt_assets.core.drift.blocks import count_blocks, in_one_block, laid_beside
     from mldebt_assets.core.drift.rule import judge_counts
-    from mldebt_assets.core.drift.sketch import sketch_of
 
-    reference, reads = reference_of_champion(instance, platform, pipeline, scorer["reference"])
+    named = scorer["reference"]
+    reference, reads = reference_of_champion(instance, platform, pipeline, named)
     rows = platform.snapshots.load(batch["validated"].snapshot)
-    sketch = loaded(platform, batch["sketch"])
-    if not fits(pipeline, sketch):
-        sketch = sketch_of(rows, pipeline.watched)
-    counts = count(rows, reference, sketch.moments)
-    blocks = None
-    if pipeline.drift.calibrate:
-        before, rows_read = rows_of_reference(platform, pipeline, scorer["reference"])
-        blocks = blocks_of(before, rows, pipeline.split.group, reference, pipeline.training.seed)
-        reads = {**reads, **rows_read}
-    judged = judge_counts(reference, counts, pipeline.drift, blocks).as_dict()
-    report = {"judged": True, "reference": reference.hash, **judged}
-    return Compared(report, Blob(to_bytes(counts), SUFFIX), reads)
+    if not pipeline.drift.calibrate:
+        counts = in_one_block(rows, reference)
+        report = judge_counts(reference, counts.whole, pipeline.drift)
+        return Compared(judged(report, reference), stored(counts), nothing, "", reads)
+    counts = count_blocks(rows, pipeline.split.group, reference)
+    before = blocks_of_reference(instance, platform, pipeline, named, reference)
+    blocks = laid_beside(before.blocks, counts, pipeline.training.seed)
+    report = judge_counts(reference, counts.whole, pipeline.drift, blocks)
+    return Compared(
+        judged(report, reference),
+        stored(counts),
+        before.value,
+        before.counted,
+        {**reads, **before.reads},
+    )
 
 
-def rows_of_reference(
-    platform: Platform, pipeline: Pipeline, named: dict[str, Any]
-) -> tuple[pd.DataFrame, dict[str, dg.JsonMetadataValue]]:
-    """Return the rows that a promotion names as its reference, and which snapshots were read."""
-    from mldebt_assets.core.tables import from_parquet
-
-    validated = key(pipeline, "validated").to_user_string()
-    tables = [
-        from_parquet(
-            platform.snapshots.get(
-                name=f"{validated}/{batch}", sha256_hex=snapshot["sha256"], md5=snapshot["md5"]
-            )
-        )
-        for batch, snapshot in named["batches"].items()
-    ]
-    read = {
-        batch: [snapshot["sha256"], snapshot["storage_id"]]
-        for batch, snapshot in named["batches"].items()
-    }
-    metadata = {f"{READ_PREFIX}reference:{validated}": dg.MetadataValue.json(read)}
-    return as_declared(pipeline, pd.concat(tables, ignore_index=True)), metadata
+def judged(report: "DriftReport", reference: "Reference") -> dict[str, Any]:
+    """Return a report as it is stored, with the hash of what the batch was held against."""
+    return {"judged": True, "reference": reference.hash, **report.as_dict()}
 
 
 def picture_of(pipeline: Pipeline, trend: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -361,6 +361,8 @@ class WindowDrift(TypedDict):
     rows: int
     drifted: bool
     summary: str
+    calibration: str
+    calibration_reason: str
     underpowered: bool
     verdicts: list[Verdict]
     columns: dict[str, ColumnDrift]

@@ -82,8 +82,8 @@ class Drift:
     """The limits of the drift rule, and how many of the champion's last batches it is held to.
 
     Each half of the rule spends ``level`` while rows are taken for independent; calibrated on
-    blocks of rows, the whole spends ``false_alarms``. To ``calibrate``, the rows of the reference
-    are read again for each batch, and parted as the split's groups are.
+    blocks of rows, the whole spends ``false_alarms``. To ``calibrate``, rows are parted as the
+    split's groups are; those of a reference are read for that once.
     """
 
     level: float = 0.0025

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mldebt_assets.core.drift.calibration import Blocks, Calibration
+    from mldebt_assets.core.drift.blocks import Blocks
+    from mldebt_assets.core.drift.calibration import Calibration
     from mldebt_assets.core.drift.report import ColumnDrift, CorrelationDrift
     from mldebt_assets.core.policies import Drift
 

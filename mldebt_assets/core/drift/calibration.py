@@ -35,25 +35,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mldebt_assets.core.drift.bins import CategoryBins, NumberBins
-from mldebt_assets.core.drift.counts import Reference, TableCounts, count
-from mldebt_assets.core.drift.moments import correlations_of_parts, moments_of
+from mldebt_assets.core.drift.moments import correlations_of_parts
 from mldebt_assets.core.drift.rare import pooling
-from mldebt_assets.core.drift.sketch import as_numbers
 from mldebt_assets.core.drift.summary import RANK_ERROR
 from mldebt_assets.core.errors import UnlikeSketchesError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from numpy.typing import NDArray
 
+    from mldebt_assets.core.drift.blocks import Blocks
+    from mldebt_assets.core.drift.counts import Reference, TableCounts
     from mldebt_assets.core.drift.statistics import Values
 
 ORDINARY = 0.95
@@ -61,65 +59,6 @@ ORDINARY = 0.95
 
 WAYS = 999
 """In so many other ways the blocks are divided, where there are more than that."""
-
-
-MOST_BLOCKS = 400
-"""Of more groups, neighbours share a block."""
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """The rows of both samples in blocks, on the bins of one reference.
-
-    ``unit`` is what a block is, for a human: the name of the column whose values part them.
-    ``seed`` draws the ways in which they are divided.
-    """
-
-    unit: str
-    reference: Sequence[TableCounts]
-    current: Sequence[TableCounts]
-    seed: int = 0
-
-    @property
-    def ways(self) -> int:
-        """In how many ways as many blocks as the batch has can be chosen of all."""
-        return comb(len(self.reference) + len(self.current), len(self.current))
-
-    @property
-    def sizes(self) -> str:
-        """How many blocks there are, for a human."""
-        return (
-            f"{len(self.reference)} blocks of the reference and {len(self.current)} of the "
-            f"current rows, by {self.unit}"
-        )
-
-
-def blocks_of(
-    reference: pd.DataFrame,
-    current: pd.DataFrame,
-    unit: str,
-    against: Reference,
-    seed: int = 0,
-) -> Blocks:
-    """Return the rows of both samples in blocks of those that share a value of ``unit``.
-
-    Beyond 400 values in all, runs of neighbours in the values' order are one block, of as many
-    values on either side. Rows without a value are a block of their own.
-    """
-    tables = reference, current
-    groups = [table[unit].astype(str).to_numpy(dtype=object) for table in tables]
-    codes = [np.unique(group, return_inverse=True)[1] for group in groups]
-    run = -(-sum(int(code.max(initial=-1)) + 1 for code in codes) // MOST_BLOCKS)
-    sides = [
-        [_counted(rows, against) for _, rows in table.groupby(code // max(run, 1))]
-        for table, code in zip(tables, codes, strict=True)
-    ]
-    return Blocks(unit, sides[0], sides[1], seed)
-
-
-def _counted(rows: pd.DataFrame, against: Reference) -> TableCounts:
-    numbers = [as_numbers(rows[name]) for name in against.sketch.numbers]
-    return count(rows, against, moments_of(numbers))
 
 
 @dataclass(frozen=True)

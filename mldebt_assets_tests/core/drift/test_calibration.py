@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mldebt_assets.core.drift.calibration import Blocks, blocks_of, calibrate
+from mldebt_assets.core.drift.blocks import Blocks
+from mldebt_assets.core.drift.calibration import calibrate
 from mldebt_assets.core.drift.counts import count, count_sketch, reference_of
 from mldebt_assets.core.drift.moments import (
     correlations,
@@ -169,16 +170,6 @@ def test_correlations_of_chosen_parts_are_those_of_the_parts_merged(seed):
         merged = merge_moments([part for part, is_in in zip(parts, taken, strict=True) if is_in])
         expected = [correlations(merged)[0][pair] for pair in combinations(range(3), 2)]
         assert row == pytest.approx(expected, abs=1e-7, nan_ok=True)
-
-
-def test_many_groups_share_blocks_of_about_equal_size():
-    """Ten thousand customers would otherwise be ten thousand histograms."""
-    draw = np.random.default_rng(2)
-    reference, current = days(draw, 900, rows=2), days(draw, 300, rows=2)
-    against = reference_of(sketch_of(reference, COLUMNS), "customers")
-    blocks = blocks_of(reference, current, "day", against)
-    assert (len(blocks.reference), len(blocks.current)) == (300, 100)
-    assert {block.rows for block in [*blocks.reference, *blocks.current]} == {6}
 
 
 def test_blocks_on_the_bins_of_another_reference_are_refused():
