@@ -31,6 +31,7 @@ Kind = Literal[
     "refused",
     "batch_refused",
     "feed_refused",
+    "feed_accepted",
     "decision",
     "deleted",
 ]
@@ -276,8 +277,18 @@ def open_intents(facts: list[Fact]) -> list[Fact]:
 
 
 def refused_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:
-    """Return what triage called a broken feed, by the SHA-256 of its validated rows.
+    """Return what triage called a broken feed and nobody accepted, by its validated rows' SHA-256.
 
     Nothing learns from them, and nothing is held to them. Other bytes are judged anew.
     """
-    return {fact.body["validated"]["sha256"]: fact for fact in facts if fact.kind == "feed_refused"}
+    judged = judged_feeds(facts)
+    return {sha256: fact for sha256, fact in judged.items() if fact.kind == "feed_refused"}
+
+
+def judged_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:
+    """Return the newest word on each feed that triage called broken, by its rows' SHA-256.
+
+    A person's acceptance is the last word on these very rows.
+    """
+    kinds = {"feed_refused", "feed_accepted"}
+    return {fact.body["validated"]["sha256"]: fact for fact in facts if fact.kind in kinds}

@@ -3,12 +3,15 @@
 import dagster as dg
 import pytest
 
+from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.answers.story import chapter
 from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.training_set import choose
 from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample
-from mldebt_assets_tests.world import installation
+from mldebt_assets_tests.command_line import mldebt
+from mldebt_assets_tests.world import copied, installation
 
 JANUARY, FEBRUARY, STUCK, MILES, SHIFTED = sample.BATCHES
 KILOMETRES_A_MILE = 1.609344
@@ -153,6 +156,33 @@ def test_the_next_batch_is_not_laid_beside_it(world, shifted):
     reads = stored(world, "triage", SHIFTED).reads
     assert list(reads["earlier:parcels/triage"]) == [JANUARY, FEBRUARY, STUCK]
     assert MILES not in stored(world, "performance", SHIFTED).reads["parcels/features"]
+
+
+def test_a_person_who_knows_better_has_it_learned(world, shifted, tmp_path, monkeypatch):
+    """Triage errs too; who overruled it and why is a fact, and so is what was refused."""
+    with copied(world, tmp_path) as copy:
+        monkeypatch.setenv("MLDEBT_USER", "ada")
+        monkeypatch.setattr("mldebt_assets.pipelines.PIPELINES", (copy.pipeline,))
+        asked = ["accept", "parcels", "--batch", MILES, "--reason", "miles are right"]
+        said = mldebt(*asked, "--json")
+        assert (said.code, said.document["by"]) == (0, "ada")
+        assert "broken feed (unit change)" in said.document["refused_because"]
+        kinds = [fact.kind for fact in facts(copy) if fact.body.get("batch") == MILES]
+        assert kinds[-1] == "feed_accepted"
+        assert "feed_refused" in kinds
+        assert told(copy, MILES).problem is None
+        assert mldebt("status", "parcels", "--json").document["refused"] == []
+        chosen = choose(copy.instance, copy.pipeline, None, refused_feeds(facts(copy)))
+        assert MILES in [features.batch for features, _ in chosen]
+        assert (check(copy, MILES).passed, check(copy, MILES).metadata["by"].value) == (True, "ada")
+        assert mldebt(*asked).code == 1
+
+
+def test_it_is_scored_and_marked_until_then(world, shifted):
+    """Production goes on; nobody should take its scores for sound."""
+    (one,) = refused_batches(world.instance, world.pipeline, facts(world))
+    assert (one["batch"], one["alarm"], one["scored"]) == (MILES, "broken feed", True)
+    assert told(world, MILES).alarm == "broken feed"
 
 
 def test_once_it_is_repaired_it_is_a_batch_like_any_other(world, shifted):

@@ -20,7 +20,7 @@ from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.schema import Column
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import refused_feeds
+from mldebt_assets.promotions import judged_feeds, refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest_of_each, read_metadata
 
@@ -190,11 +190,11 @@ def refuse(
     validated: Stored,
     found: "Triage | None",
 ) -> None:
-    """Record a broken feed, once for its bytes."""
+    """Record a broken feed, once for its bytes: what a person accepted stays accepted."""
     record = platform.record(pipeline.name)
     if found is None or not found.findings:
         return
-    if validated.snapshot.sha256 in refused_feeds(record.facts()):
+    if validated.snapshot.sha256 in judged_feeds(record.facts()):
         return
     body = {
         "batch": context.partition_key,
@@ -213,7 +213,8 @@ def refusal_of(batch: str, found: "Triage") -> str:
     told = "; ".join(finding.sentence for finding in found.findings)
     return (
         f"The batch {batch!r} is a broken feed ({faults}): {told}. Nothing learns from it.\n"
-        "Fix: correct the batch at its source and land it again."
+        "Fix: correct the batch at its source and land it again; if it is right, "
+        "`mldebt accept` with --batch and --reason has it learned."
     )
 
 

@@ -14,6 +14,7 @@ import typer
 import typer.core
 
 from mldebt_assets.cli import (
+    accept,
     alert_test,
     delete,
     diff,
@@ -74,6 +75,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         promotion.promote,
         promotion.approve,
         promotion.reject,
+        accept.accept,
         delete.delete,
     ),
     "Questions": (

@@ -510,6 +510,18 @@ class Decided(TypedDict):
     recorded_at: str
 
 
+class Accepted(TypedDict):
+    """A batch that is learned though triage refused it; ``validated`` is the hash of its rows."""
+
+    pipeline: str
+    batch: str
+    validated: str
+    refused_because: str
+    reason: str
+    by: str
+    recorded_at: str
+
+
 class Removed(TypedDict):
     """Bytes that were removed from cache and remote: ``model`` or ``onnx``."""
 
@@ -662,6 +674,7 @@ DOCUMENTS: dict[str, Any] = {
     "promote": Decided,
     "approve": Decided,
     "reject": Decided,
+    "accept": Accepted,
     "delete": Delete,
     "status": Status,
     "lineage": Lineage,

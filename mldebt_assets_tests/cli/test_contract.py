@@ -15,7 +15,7 @@ from mldebt_assets import cli, definitions, pipelines
 from mldebt_assets.cli.documents import DOCUMENTS
 from mldebt_assets.core import errors
 from mldebt_assets_tests.command_line import COLUMNS, installation, mldebt
-from mldebt_assets_tests.sample import BATCHES
+from mldebt_assets_tests.sample import BATCHES, rows, write_batch
 from mldebt_assets_tests.servers import free_port
 from mldebt_assets_tests.test_promotion_by_hand import with_gate
 
@@ -144,8 +144,15 @@ def changes(tmp_path_factory):
         p.setattr(definitions, "defs", changed.definitions)
         made.land(*BATCHES[:3])
         made.replay()
+        pounds = rows(BATCHES[3]).assign(
+            weight_kg=lambda parcels: parcels["weight_kg"] / 0.45359237
+        )
+        write_batch(made.landing, BATCHES[3], pounds)
+        made.replay()
+        accepted = ["accept", "parcels", "--batch", BATCHES[3], "--reason", "pounds are right"]
+        overruled = (accepted, mldebt(*accepted, "--json"))
         made.land(*BATCHES[3:])
-        return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
+        return [overruled, *((arguments, mldebt(*arguments, "--json")) for arguments in asked)]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
