@@ -81,12 +81,13 @@ class Gate:
 class Drift:
     """The limits of the drift rule, and how many of the champion's last batches it is held to.
 
-    Each half of the rule spends ``level`` while rows are taken for independent; calibrated on
-    blocks of rows, the whole spends ``false_alarms``. To ``calibrate``, rows are parted as the
+    While rows are taken for independent, columns spend ``level`` on their distributions and missing
+    shares, and half as much on the correlations of their pairs; calibrated on blocks of rows, the
+    whole spends ``false_alarms``. To ``calibrate``, rows are parted as the
     split's groups are; those of a reference are read for that once.
     """
 
-    level: float = 0.0025
+    level: float = 0.005
     false_alarms: float = 0.01
     distance: float = 0.03
     correlation: float = 0.05

@@ -1,7 +1,10 @@
 """What the rule finds where every row is taken for independent: each column, each pair.
 
 The p-values are those of two independent samples: Kolmogorov's of a number, chi-squared of
-categories and of a missing share, Fisher's z of a correlation.
+categories and of a missing share, Fisher's z of a correlation. A test that no values could make
+fail takes no part in the correction for many tests.
+
+Source: Tarone, A Modified Bonferroni Method for Discrete Data, 1990.
 """
 
 from __future__ import annotations
@@ -28,6 +31,19 @@ if TYPE_CHECKING:
     from mldebt_assets.core.drift.lookup import Counted
     from mldebt_assets.core.drift.moments import Moments
     from mldebt_assets.core.policies import Drift
+
+
+def tests_of(reference: Reference, current: TableCounts) -> int:
+    """Return how many tests of the columns can be made.
+
+    A distribution needs values on both sides; a missing share, some rows with and some without.
+    """
+    distributions = missing_shares = 0
+    for side in _sides(reference, current):
+        present, missing = sum(side.presence).tolist()
+        distributions += bool(side.presence[0][0] and side.presence[1][0])
+        missing_shares += bool(present and missing)
+    return distributions + missing_shares
 
 
 def judge_columns(
@@ -145,7 +161,7 @@ def judge_pairs(
     p_values = 2 * special.ndtr(-st.fisher_z(before, after, before_rows, after_rows))
     first, second = np.triu_indices(len(names), 1)
     found = (table[first, second] for table in (before, after, p_values))
-    level = limits.level / max(first.size, 1)
+    level = limits.level / 2 / max(first.size, 1)
     pairs = []
     for a, b, r_before, r_after, p in zip(first, second, *(x.tolist() for x in found), strict=True):
         change = abs(r_after - r_before)

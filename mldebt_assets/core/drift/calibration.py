@@ -7,14 +7,16 @@ could as well have been those of the reference; so the blocks of both are pooled
 batch has are held against all others, in many ways, and the batch's own p-value is the share of
 these ways in which something lies at least as far apart:
 
-    score = max over all tests of distance / its 95 % quantile over the ways
+    score = max over all tests of distance / its quantile over the ways at 1 - level
     p     = (1 + other ways with at least that score) / (1 + other ways)
 
-It counts columns' distances, missing shares and correlations alike, and the maximum makes one
-promise for all of them: where blocks are exchangeable, a false alarm at ``Drift.false_alarms`` is
-at most that frequent, whatever happens within a block, up to the choice of the bins' edges, which
-the reference alone makes. A batch that is a single block is held against each block of the
-reference in turn, which is conformal prediction.
+The unit of each test is the distance beyond which it alone would alarm, so that each has about the
+same part in the maximum whatever its distribution; it is the promised level again, and no number
+that somebody chose. The score counts columns' distances, missing shares and correlations alike, and
+the maximum makes one promise for all of them: where blocks are exchangeable, a false alarm at
+``Drift.false_alarms`` is at most that frequent, whatever happens within a block, up to the choice
+of the bins' edges, which the reference alone makes. A batch that is a single block is held against
+each block of the reference in turn, which is conformal prediction.
 
 Blocks shorter than the batch must be taken together to its length, as is done here. Held against
 single days, a month would not be judged wrongly but never be heard: a distribution that is a mean
@@ -53,9 +55,6 @@ if TYPE_CHECKING:
     from mldebt_assets.core.drift.blocks import Blocks
     from mldebt_assets.core.drift.counts import Reference, TableCounts
     from mldebt_assets.core.drift.statistics import Values
-
-ORDINARY = 0.95
-"""Up to this quantile over all ways a distance is ordinary: its unit in the score."""
 
 WAYS = 999
 """In so many other ways the blocks are divided, where there are more than that."""
@@ -96,7 +95,7 @@ def calibrate(blocks: Blocks, against: Reference, *, level: float) -> Calibratio
     missing = _missing_changes(pooled, ways)
     pairs = _correlation_changes(pooled, ways)
     apart = np.hstack([columns, missing, pairs])
-    scale = np.maximum(np.quantile(apart, ORDINARY, axis=0), RANK_ERROR)
+    scale = np.maximum(np.quantile(apart, 1 - level, axis=0), RANK_ERROR)
     scores = apart / scale
     furthest = np.sort(scores.max(axis=1, initial=0.0))
     # Equal divisions may differ in their last digit, by the order of their sums.

@@ -231,3 +231,21 @@ def test_the_order_of_rows_is_of_no_account():
     assert first.summary == second.summary
     for one, other in zip(first.columns, second.columns, strict=True):
         assert one.statistics == pytest.approx(other.statistics)
+
+
+def test_a_test_that_cannot_be_made_takes_no_power_from_the_others():
+    """A column without a hole has no missing share to test, and most columns have none."""
+    whole = report(table(20_000, seed=2), columns=NUMBERS)
+    assert "p < 0.005/4, or" in whole.rule
+    holed = table(20_000, seed=2)
+    holed.loc[:9, "x0"] = np.nan
+    assert "p < 0.005/5, or" in report(holed, columns=NUMBERS).rule
+
+
+def test_with_ten_thousand_rows_the_limit_decides_and_not_the_p_value():
+    """What moved visibly in twenty columns is then heard; a shift of a tenth sigma is D .04."""
+    columns = tuple(Column(name=f"x{i}", dtype="float64", meaning="") for i in range(20))
+    draw = np.random.default_rng(4)
+    names = [column.name for column in columns]
+    sides = [pd.DataFrame(draw.normal(size=(10_000, 20)), columns=names) for _ in range(2)]
+    assert not report(sides[1], reference=sides[0], columns=columns).underpowered
