@@ -40,7 +40,7 @@ def tests_of(reference: Reference, current: TableCounts) -> int:
     """
     distributions = missing_shares = 0
     for side in _sides(reference, current):
-        present, missing = sum(side.presence).tolist()
+        present, missing = (side.presence[0] + side.presence[1]).tolist()
         distributions += bool(side.presence[0][0] and side.presence[1][0])
         missing_shares += bool(present and missing)
     return distributions + missing_shares
