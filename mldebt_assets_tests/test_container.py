@@ -252,7 +252,8 @@ class Composed:
         Nothing but Python's own folder is on its path, as in a slim image: no git, no compiler.
         """
         stated = {**IMAGE.environment, **SERVICES[service]["environment"]}
-        environment = {name: self.here(value) for name, value in stated.items()}
+        unset = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", value) for name, value in stated.items()}
+        environment = {name: self.here(value) for name, value in unset.items()}
         environment |= {"PATH": str(BIN), "PGPASSWORD": PASSWORD, "PYTHONPATH": str(self.packages)}
         with (self.root / f"{service}.log").open("ab") as log:
             return subprocess.Popen(

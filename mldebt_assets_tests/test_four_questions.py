@@ -35,7 +35,7 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import world as world_of
 from mldebt_assets_tests.command_line import remade_here
 from mldebt_assets_tests.sample import BATCHES, rows, write_batch
-from mldebt_assets_tests.world import of
+from mldebt_assets_tests.world import of, ticked
 
 DAY = timedelta(days=1)
 NEXT = "2020-06"
@@ -386,15 +386,13 @@ def test_links_lead_to_the_address_that_is_configured(world, monkeypatch, addres
 
 def test_the_weekly_evidence_waits_for_a_champion_and_the_drill_for_a_second(world, monkeypatch):
     """A drill before there is a way back is a failed check about nothing."""
-    repository = world.definitions.get_repository_def()
-    schedule = repository.get_schedule_def(evidence_name(world.pipeline))
+    schedule = evidence_name(world.pipeline)
     facts = world.platform.record("parcels").facts()
     first = next(place for place, fact in enumerate(facts) if fact.kind == "done") + 1
 
     def tick(known):
         monkeypatch.setattr(PromotionRecord, "facts", lambda _: facts[:known])
-        context = dg.build_schedule_context(instance=world.instance, repository_def=repository)
-        result = schedule.evaluate_tick(context)
+        result = ticked(world, schedule)
         asked = [request.asset_check_keys for request in result.run_requests or []]
         return [[one.name for one in checks] for checks in asked], result.skip_message
 
@@ -413,10 +411,8 @@ def test_the_weekly_job_trains_an_exact_copy_goes_the_way_back_and_then_asks(
     monkeypatch.setattr(prove, "remade", remade_here)
     before = world.platform.record("parcels").path.read_bytes()
     repository = world.definitions.get_repository_def()
-    context = dg.build_schedule_context(instance=world.instance, repository_def=repository)
-    schedule = repository.get_schedule_def(evidence_name(world.pipeline))
-    (request,) = schedule.evaluate_tick(context).run_requests
-    job = repository.get_job(schedule.job_name)
+    (request,) = ticked(world, evidence_name(world.pipeline)).run_requests
+    job = repository.get_job(evidence_job_name(world.pipeline))
     done = job.get_subset(asset_check_selection={*request.asset_check_keys}).execute_in_process(
         instance=world.instance, run_config={**SILENT, **request.run_config}, tags=request.tags
     )

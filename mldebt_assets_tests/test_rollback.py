@@ -32,7 +32,7 @@ from mldebt_assets_tests import world as world_of
 from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_reconcile import STOPS
-from mldebt_assets_tests.world import of
+from mldebt_assets_tests.world import of, ticked
 
 ROOT = Path(__file__).parent.parent
 NOW = datetime.now(UTC)
@@ -254,8 +254,7 @@ def test_the_weekly_drill_is_a_check_on_the_champion(world):
     schedule = repository.get_schedule_def(evidence_name(world.pipeline))
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
     assert schedule.cron_schedule == "0 5 * * 0"
-    context = dg.build_schedule_context(instance=world.instance, repository_def=repository)
-    (request,) = schedule.evaluate_tick(context).run_requests
+    (request,) = ticked(world, evidence_name(world.pipeline)).run_requests
     before = state(world)
     job = repository.get_job(evidence_job_name(world.pipeline))
     (asked,) = {one for one in request.asset_check_keys if one.name == CHECK}

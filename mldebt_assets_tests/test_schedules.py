@@ -19,7 +19,7 @@ from mldebt_assets.schedules import nightly_name, weekly_name
 from mldebt_assets.sources import landing
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import installation
+from mldebt_assets_tests.world import installation, ticked
 
 SUNDAY = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 
@@ -37,10 +37,7 @@ def repository(world):
 
 def tick(world, name, when=SUNDAY):
     """Evaluate a schedule as the daemon does; return its requests, and what it says instead."""
-    context = dg.build_schedule_context(
-        instance=world.instance, scheduled_execution_time=when, repository_def=repository(world)
-    )
-    result = repository(world).get_schedule_def(name).evaluate_tick(context)
+    result = ticked(world, name, when)
     return result.run_requests, result.skip_message
 
 

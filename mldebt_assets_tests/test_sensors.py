@@ -10,7 +10,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RETRAINING_TAG, batches, key
-from mldebt_assets.automation import failures, pending
+from mldebt_assets.automation import decisions, failures, pending
 from mldebt_assets.automation.arrivals import next_arrival
 from mldebt_assets.automation.decisions import next_retraining
 from mldebt_assets.automation.pending import ATTEMPT_TAG
@@ -235,6 +235,30 @@ def test_a_decision_interrupted_between_two_batches_goes_on_with_the_second(worl
     assert said(retraining(world)).startswith(f"{FIRST[1]}: ")
     new = [fact.body["batch"] for fact in record.facts()[before:]]
     assert new == [FIRST[0], FIRST[1]]
+
+
+def test_each_decision_stands_once_on_the_training_sets_page_also_after_an_interruption(
+    world, monkeypatch
+):
+    """Also the one not to train: the page says why there is no newer model."""
+    assert take_in(world).is_success
+    with monkeypatch.context() as patch:
+        patch.setattr(decisions, "show_decisions", raising(ConnectionResetError("it stops here")))
+        with pytest.raises(ConnectionResetError, match="it stops here"):
+            retraining(world)
+    retraining(world)
+    retraining(world)
+
+    shown = world.instance.fetch_observations(
+        key(world.pipeline, "training_set"), limit=100, ascending=True
+    ).records
+    observed = [record.asset_observation for record in shown]
+    taken = [fact for fact in world.platform.record("parcels").facts() if fact.kind == "decision"]
+    assert [one.metadata["hash of the fact"].value for one in observed] == [f.hash for f in taken]
+    assert [one.metadata["batch"].value for one in observed] == list(BATCHES[:4])
+    decided = [one.metadata["decided"].value for one in observed]
+    assert decided == ["no retraining", "no retraining", "retraining", "no retraining"]
+    assert observed[-1].description.startswith(f"{NEXT}: no retraining. The inputs give no cause")
 
 
 @pytest.fixture

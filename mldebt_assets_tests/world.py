@@ -20,6 +20,9 @@ from mldebt_assets_tests import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
+
+    from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
     from mldebt_assets.pipeline import Pipeline
 
@@ -108,6 +111,18 @@ def copied(original: World, root: Path) -> Iterator[World]:
     made = World.make(root)
     yield made
     made.instance.dispose()
+
+
+def ticked(world: World, schedule: str, when: datetime | None = None) -> ScheduleExecutionData:
+    """Evaluate a schedule as the daemon does, and close what Dagster opens for it.
+
+    Left open, its instance would stay the one that later definitions ask, when it is long gone.
+    """
+    repository = world.definitions.get_repository_def()
+    with dg.build_schedule_context(
+        instance=world.instance, scheduled_execution_time=when, repository_def=repository
+    ) as context:
+        return repository.get_schedule_def(schedule).evaluate_tick(context)
 
 
 def of(world: World) -> tuple[dg.DagsterInstance, Platform, Pipeline]:

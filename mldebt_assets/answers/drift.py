@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.core.errors import UnknownBatchError
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -22,15 +23,25 @@ NO_REPORT = "no report: the batch was refused, or its run has not ended well"
 
 
 def drift_of(
-    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, last: int
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    last: int,
+    until: str | None = None,
 ) -> dict[str, Any]:
-    """Return what the drift reports say of the ``last`` batches that arrived, oldest first.
+    """Return what the drift reports say of the ``last`` batches up to ``until``, oldest first.
 
-    ``window`` is one report on all their rows together.
+    Without ``until`` these are the newest. ``window`` is one report on all their rows together.
 
-    Raises: SnapshotError if a stored report is gone or damaged.
+    Raises: SnapshotError if a stored report is gone or damaged; UnknownBatchError if ``until``
+            has not arrived.
     """
-    arrived = sorted(instance.get_dynamic_partitions(batches(pipeline).name or ""))[-last:]
+    arrived = sorted(instance.get_dynamic_partitions(batches(pipeline).name or ""))
+    if until is not None:
+        if until not in arrived:
+            raise UnknownBatchError.of(pipeline.name, until, arrived)
+        arrived = arrived[: arrived.index(until) + 1]
+    arrived = arrived[-last:]
     versions = versions_by_reference(platform.record(pipeline.name).facts())
     found = {batch: newest(instance, key(pipeline, "drift_report"), batch) for batch in arrived}
     return {

@@ -19,6 +19,7 @@ from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.training_set import choose, effective_at, made_from
 from mldebt_assets.automation.pending import decisions, last_decided, pending_retraining
 from mldebt_assets.automation.reconcile import reconciled
+from mldebt_assets.automation.shown import show_decisions
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.retraining import Decision, Facts, History, Signal, decide
 from mldebt_assets.promotions import (
@@ -61,6 +62,7 @@ def next_retraining(
     if pending is None or pending.state == "left alone":
         said = decide_in_turn(instance, pipeline, record, facts)
         pending = pending_retraining(instance, pipeline, facts, now)
+    show_decisions(instance, pipeline, facts)
     request = pending.request if pending else None
     if pending and pending.state != "wanted":
         said.append(pending.reason)

@@ -12,6 +12,7 @@ from mldebt_assets.assets.training_set import choose, effective_at
 from mldebt_assets.automation.decisions import history_at
 from mldebt_assets.automation.pending import decisions, last_decided, pending_retraining
 from mldebt_assets.automation.reconcile import UNFINISHED, reconciled
+from mldebt_assets.automation.shown import show_decisions
 from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.retraining import decide_weekly
 from mldebt_assets.jobs import retraining_job_name
@@ -71,6 +72,7 @@ def weekly_training(
         }
         taken = [record.append("decision", body, effective_at=when)]
         facts += taken
+        show_decisions(instance, pipeline, facts)
     if not taken[-1].body["asked"]:
         return dg.SkipReason(taken[-1].body["reason"])
     pending = pending_retraining(instance, pipeline, facts, now, by_schedule=True)

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, HtmlFile, PipelineName
+from mldebt_assets.cli.arguments import AsJson, HtmlFile, PipelineName, complete_batch
 from mldebt_assets.cli.opening import facts, opened, out, print_json, say, short, table, write_whole
 
 DEFAULT_LAST = 6
@@ -25,13 +25,21 @@ def drift(
     last: Annotated[
         int, typer.Option(help="How many of the newest batches.", min=1, metavar="N")
     ] = DEFAULT_LAST,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="The last of them, in place of the newest.",
+            metavar="BATCH",
+            autocompletion=complete_batch,
+        ),
+    ] = None,
     html: HtmlFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say how far the last batches lay from what their champions learned from.
 
-    It ends with 0 whether there was drift or not. `--html` writes the newest batch's page, with
-    the others as its trend. Two files without a pipeline: `mldebt drift compare`.
+    It ends with 0 whether there was drift or not. `--html` writes the page of the last of these
+    batches, with the others as its trend. Two files without a pipeline: `mldebt drift compare`.
 
     Example: `mldebt drift flight_delays --last 3`
     """
@@ -39,7 +47,7 @@ def drift(
     from mldebt_assets.answers.drift import drift_of
 
     with opened() as (platform, instance):
-        answer = drift_of(instance, platform, declared, last)
+        answer = drift_of(instance, platform, declared, last, until)
         if html is not None and answer["batches"]:
             from mldebt_assets.answers.drift_page import page_of
             from mldebt_assets.plots.drift_page import drift_page
@@ -58,8 +66,9 @@ def drift(
 def show(answer: dict[str, Any]) -> None:
     """Print what each batch was held against and found to be, then column by column."""
     told = answer["batches"]
-    count = "the newest batch" if len(told) == 1 else f"the last {len(told)} batches"
-    out.print(f"[bold]{answer['pipeline']}[/]  drift of {count}, beside its champion's reference")
+    ends = dict.fromkeys([told[0]["batch"], told[-1]["batch"]])
+    batches = escape(" to ".join(ends))
+    out.print(f"[bold]{answer['pipeline']}[/]  drift of {batches}, beside its champion's reference")
     judged = [batch for batch in told if batch["judged"]]
     for summary in dict.fromkeys(batch["summary"] for batch in told if not batch["judged"]):
         of = [batch["batch"] for batch in told if batch["summary"] == summary]

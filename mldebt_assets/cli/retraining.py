@@ -6,13 +6,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, PipelineName
-from mldebt_assets.cli.opening import opened, out, print_json, say, table
+from mldebt_assets.cli.arguments import AsJson, HtmlFile, PipelineName
+from mldebt_assets.cli.opening import opened, out, print_json, say, table, write_whole
 
 RIGHT = ("age", "mean AUC", "lost", "backtests")
 
 
-def retraining(pipeline: PipelineName, as_json: AsJson = False) -> None:
+def retraining(pipeline: PipelineName, html: HtmlFile = None, as_json: AsJson = False) -> None:
     """Say why a model was retrained on each batch, or why not, and what waiting costs.
 
     The staleness curve is measured now: every version on every batch after those it learned from.
@@ -24,12 +24,18 @@ def retraining(pipeline: PipelineName, as_json: AsJson = False) -> None:
 
     with opened() as (platform, instance):
         answer = retraining_of(instance, platform, declared)
+    if html is not None:
+        from mldebt_assets.plots.retraining_page import retraining_page
+
+        write_whole(html, retraining_page(answer))
     if as_json:
         print_json(answer)
     elif not answer["decisions"]:
         say(f"Nothing of {declared.name} was decided on yet: mldebt replay {declared.name}")
     else:
         show(answer)
+        if html is not None:
+            say(f"The page: {html}")
 
 
 def show(answer: dict[str, Any]) -> None:

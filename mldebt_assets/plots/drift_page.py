@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.page import MARKS, stand_alone
 from mldebt_assets.plots.drift_bars import bars_svg, trend_svg
-from mldebt_assets.plots.drift_style import STYLE
+from mldebt_assets.plots.page_style import STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,7 +126,8 @@ def timeline(batches: Sequence[Batch], together: str) -> str:
         for batch in reversed(batches)
     )
     said = f'<p class="together">Taken together: {escape(together)}</p>' if together else ""
-    return f"<section><h2>The last {len(batches)} batches</h2><table>{rows}</table>{said}</section>"
+    ends = f"{escape(batches[0].name)} to {escape(batches[-1].name)}"
+    return f"<section><h2>{ends}</h2><table>{rows}</table>{said}</section>"
 
 
 def section(heading: str, cards: Sequence[str], *, key: bool = False) -> str:

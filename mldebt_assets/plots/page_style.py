@@ -1,4 +1,4 @@
-"""How the drift page looks: light and dark, wide and narrow, on paper."""
+"""How the pages of drift and retraining look: light and dark, wide and narrow, on paper."""
 
 from mldebt_assets.plots.look import COLOURS, GRID, INK, MUTED, PAPER, SHADE
 
