@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
+import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import load, save
 
+from mldebt_assets.answers.drift import drift_of
 from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.reference_blocks import blocks_of_reference
@@ -15,7 +18,7 @@ from mldebt_assets.assets.sketch import loaded, reference_of_champion
 from mldebt_assets.core.drift.counts import count, count_sketch
 from mldebt_assets.core.drift.rule import judge
 from mldebt_assets.core.drift.sketch import sketch_of, to_bytes
-from mldebt_assets.snapshots import newest
+from mldebt_assets.snapshots import newest, snapshot_metadata
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import installation
 
@@ -135,3 +138,20 @@ def kept_blocks(world, pipeline):
 
 def test_before_the_first_champion_there_is_no_window(world):
     assert window_of(world.instance, world.platform, world.pipeline, BATCHES[:2]) is None
+
+
+def test_counts_that_an_older_version_stored_are_counted_anew_from_the_sketch(world):
+    """A home must answer before its batches have been made again."""
+    asset, batch = key(world.pipeline, "counts"), BATCHES[3]
+    kept = stored(world, "counts", batch)
+    arrays = load(world.platform.snapshots.load(kept.snapshot).data)
+    del arrays["beyond"]
+    older = world.platform.snapshots.put(save(arrays), folder="older", name="counts.safetensors")
+    for snapshot in (older, kept.snapshot):
+        facts = {**kept.described, **snapshot_metadata(snapshot)}
+        event = dg.AssetMaterialization(asset, partition=batch, metadata=facts)
+        world.instance.report_runless_asset_event(event)
+        answer = drift_of(world.instance, world.platform, world.pipeline, 1, batch)
+        assert answer["batches"][0]["judged"]
+        assert answer["window"]["batches"] == [batch]
+        assert answer["window"]["approximated"] == ([batch] if snapshot is older else [])

@@ -17,7 +17,6 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from mldebt_assets.core.drift.counts import (
-    ARRAYS,
     Reference,
     TableCounts,
     count,
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HEADER = "blocks"
+ARRAYS = ("counts", "missing", "lowest", "highest", "beyond")
 
 MOST_BLOCKS = 400
 """Of more groups, neighbours share a block."""

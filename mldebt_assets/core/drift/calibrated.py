@@ -42,7 +42,10 @@ def calibrated_columns(
             and bool(p_value <= limits.false_alarms),
             missing_moved=column.missing_change > limits.distance
             and bool(missing_p <= limits.false_alarms),
-            underpowered=bool(reach > limits.distance),
+            # Of pooled categories less was tested than the distance tells.
+            underpowered=bool(reach > limits.distance)
+            or column.distance is None
+            or (column.distance > limits.distance and bool(p_value > limits.false_alarms)),
         )
         for column, p_value, missing_p, reach in zip(
             columns, calibration.columns, calibration.missing, calibration.reach, strict=True

@@ -43,7 +43,7 @@ import numpy as np
 
 from mldebt_assets.core.drift.bins import CategoryBins, NumberBins
 from mldebt_assets.core.drift.moments import correlations_of_parts
-from mldebt_assets.core.drift.rare import pooling
+from mldebt_assets.core.drift.rare import pooling_of_blocks
 from mldebt_assets.core.drift.summary import RANK_ERROR
 from mldebt_assets.core.errors import UnlikeSketchesError
 
@@ -135,7 +135,7 @@ def _distances(
     for place, (bins, part) in enumerate(zip(against.bins, against.parts, strict=True)):
         slots = counts[:, part]
         if isinstance(bins, CategoryBins):
-            slots = pooling(slots[~ways[0]].sum(axis=0), slots[ways[0]].sum(axis=0)).of(slots)
+            slots = pooling_of_blocks(slots[~ways[0]], slots[ways[0]]).of(slots)
         gap = _gaps(chosen @ slots, slots.sum(axis=0))
         if isinstance(bins, NumberBins):
             found[:, place] = np.abs(np.cumsum(gap, axis=1)).max(axis=1)

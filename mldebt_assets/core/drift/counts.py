@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load, save
 
 from mldebt_assets.core.drift.bins import Bins, CategoryBins, NumberBins
 from mldebt_assets.core.drift.lookup import Counted, counted_by_sorting, counted_numbers
@@ -27,18 +26,14 @@ from mldebt_assets.core.drift.sketch import (
     Sketch,
     as_numbers,
     counted,
-    header_of,
 )
 from mldebt_assets.core.drift.statistics import Counts, Values, weighted_edges
 from mldebt_assets.core.errors import UnlikeSketchesError
-from mldebt_assets.core.fingerprint import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-
-HEADER = "counts"
 
 
 @dataclass(frozen=True)
@@ -199,37 +194,3 @@ def _sum(parts: Sequence[Counts]) -> Counts:
     for part in parts[1:]:
         total += part
     return total
-
-
-ARRAYS = ("counts", "missing", "lowest", "highest", "beyond")
-
-
-def to_bytes(counts: TableCounts) -> bytes:
-    """Return the counts as one safetensors file; equal counts give equal bytes."""
-    arrays = {name: getattr(counts, name) for name in ARRAYS}
-    if counts.moments is not None:
-        arrays |= {f"moments/{f.name}": getattr(counts.moments, f.name) for f in fields(Moments)}
-    header = canonical_json({"reference": counts.reference, "rows": counts.rows})
-    return save(arrays, metadata={HEADER: header.decode()})
-
-
-def from_bytes(data: bytes) -> TableCounts:
-    """Return the counts that :func:`to_bytes` stored.
-
-    Raises: UnlikeSketchesError if an older version stored them, without all that is counted now.
-    """
-    arrays = load(data)
-    if not arrays.keys() >= {*ARRAYS}:
-        raise UnlikeSketchesError.of("version")
-    header = header_of(data, HEADER)
-    of_moments: dict[str, Any] = {
-        field.name: arrays[f"moments/{field.name}"]
-        for field in fields(Moments)
-        if f"moments/{field.name}" in arrays
-    }
-    return TableCounts(
-        reference=header["reference"],
-        rows=header["rows"],
-        **{name: arrays[name] for name in ARRAYS},
-        moments=Moments(**of_moments) if of_moments else None,
-    )

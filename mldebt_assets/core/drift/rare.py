@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from numpy.typing import NDArray
 
     from mldebt_assets.core.drift.statistics import Counts, Values
@@ -38,30 +40,56 @@ class Pooling:
 
 
 def pooling(reference: Counts | Values, current: Counts | Values) -> Pooling:
-    """Return how two samples' slots are pooled; the last is of what the reference has not.
-
-    Rare is a slot in which fewer than five rows of the smaller sample are expected, were both drawn
-    alike.
-
-    Source: Cochran, The chi-squared test of goodness of fit, 1952, for the five; Good, The
-            population frequencies of species, 1953: of n rows, n1 of them in a category that
-            occurs once, a further row is of an unseen category with probability n1/n.
+    """Return how two samples of independent rows are pooled; the last slot is of unseen ones.
 
     >>> pooling(np.array([900, 90, 10, 0]), np.array([900, 0, 0, 100]))
     Pooling(rare=array([False, False, False,  True]), new=1.0)
     """
-    both = reference + current
     sizes = float(reference.sum()), float(current.sum())
-    expected = both * min(sizes) / max(sum(sizes), 1)
-    rare = expected < LEAST
+    once, twice = (reference[:-1][reference[:-1] == times] for times in (1, 2))
+    return _pooled(reference + current, sizes, float(current[-1]), once, twice)
+
+
+def pooling_of_blocks(reference: Values, current: Values) -> Pooling:
+    """Return how two samples' blocks are pooled, each of shape (blocks, slots).
+
+    What is rare depends on all blocks together and on how many either side has, so not on which
+    of them are the batch's. What is new has to: only the reference's categories have slots. A
+    category may belong to one block, a day; so it is those that occur in one block of the
+    reference, with all their rows there, that foretell the unseen rows.
+    """
+    whole = reference.sum(axis=0)
+    found_in = np.count_nonzero(reference[:, :-1], axis=0)
+    once, twice = (whole[:-1][found_in == times] for times in (1, 2))
+    unseen = float(current[:, -1].sum())
+    blocks = float(len(reference)), float(len(current))
+    return _pooled(whole + current.sum(axis=0), blocks, unseen, once, twice)
+
+
+def _pooled(
+    both: Counts | Values,
+    draws: tuple[float, float],
+    unseen: float,
+    once: NDArray[Any],
+    twice: NDArray[Any],
+) -> Pooling:
+    """Return which slots are rare, and how much of the unseen rows is a change.
+
+    Rare is a slot in which fewer than five rows of the smaller sample are expected, were both
+    drawn alike. ``draws`` is how many rows, or blocks, either side has; ``once`` and ``twice`` are
+    the rows of the reference's categories that occur in one and in two of its draws.
+
+    Source: Cochran, The chi-squared test of goodness of fit, 1952, for the five; Good, The
+            population frequencies of species, 1953: of n draws, n1 of which are of a category that
+            occurs once, a further one is of an unseen category with probability n1/n.
+    """
+    share, ratio = min(draws) / max(sum(draws), 1), draws[1] / max(draws[0], 1)
+    rare = both * share < LEAST
     rare[-1] = True
-    once, twice = (int(np.count_nonzero(reference[:-1] == times)) for times in (1, 2))
-    ratio = sizes[1] / max(sizes[0], 1)
-    chance = ratio * once
-    # A category that is not seen is of several rows more often the more rows there are; and how
-    # many occur once is chance as well.
-    variance = chance + 2 * ratio**2 * twice + ratio**2 * once
-    unseen = float(current[-1])
+    chance = ratio * float(once.sum())
+    # A category that is not seen is of several draws more often the more there are; and how many
+    # occur once is chance as well.
+    variance = ratio * (1 + ratio) * float(once @ once) + ratio**2 * float(twice @ twice) / 2
     surplus = np.floor(max(unseen - chance - BY_CHANCE * np.sqrt(variance), 0))
-    stands_out = surplus * min(sizes) >= LEAST * sum(sizes)
+    stands_out = surplus * share >= LEAST
     return Pooling(rare, float(surplus / unseen) if stands_out else 0.0)

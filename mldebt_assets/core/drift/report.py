@@ -106,40 +106,69 @@ class DriftReport:
         return plain
 
 
+@dataclass(frozen=True)
+class Furthest:
+    """The column that is told of first, and the least distance of it that could be told."""
+
+    distance: float
+    column: ColumnDrift
+    reach: float
+
+    @property
+    def untold(self) -> bool:
+        """Whether it lies further and still was not told: its values are too few or too rare."""
+        return self.column.underpowered and not self.column.moved and self.distance > self.reach
+
+
+def furthest(columns: Sequence[ColumnDrift], reaches: Sequence[float]) -> Furthest | None:
+    """Return the column with the largest distance, of those that moved if any did.
+
+    ``reaches`` are the least distances that could be told from chance, by column. One of which
+    nothing could be told is passed over where there is another.
+    """
+    known = [
+        Furthest(column.distance, column, reach)
+        for column, reach in zip(columns, reaches, strict=True)
+        if column.distance is not None
+    ]
+    moved = [one for one in known if one.column.moved]
+    told = [one for one in known if not one.untold]
+    return max(moved or told or known, key=lambda one: one.distance, default=None)
+
+
 def distribution_verdict(
     columns: Sequence[ColumnDrift],
     limits: Drift,
-    reach: float,
+    worst: Furthest | None,
     *,
     parts: Literal["rows", "blocks"] = "rows",
 ) -> Verdict:
-    """Return whether a distribution drifted.
-
-    ``reach`` is the least distance that could be told from chance with so many ``parts``.
-    """
-    known = [(column.distance, column) for column in columns if column.distance is not None]
-    moved = [(distance, column) for distance, column in known if column.moved]
-    worst = max(moved or known, key=lambda pair: pair[0], default=None)
+    """Return whether a distribution drifted; ``parts`` is what the p-values count."""
+    moved = [column for column in columns if column.moved]
     weak = [column.name for column in columns if column.underpowered and not column.moved]
     if worst is None:
         reason = "no column has values on both sides, so no distribution could be compared"
     elif moved:
+        change = f"{worst.column.name} (D {worst.distance:.2f})"
+        reason = f"drift in {_and_more(change, len(moved), 'column')}"
+    elif worst.untold:
         reason = (
-            f"drift in {_and_more(f'{worst[1].name} (D {worst[0]:.2f})', len(moved), 'column')}"
+            f"underpowered: the largest distance is {worst.distance:.3f}, of {worst.column.name}, "
+            "whose values are too few or too rare to tell it from chance"
         )
-    elif reach > limits.distance:
+    elif worst.reach > limits.distance:
         reason = (
-            f"underpowered: with so few {parts} only a distance above {reach:.3f} could be told "
-            f"from chance; the largest is {worst[0]:.3f}, of {worst[1].name}"
+            f"underpowered: with so few {parts} only a distance above {worst.reach:.3f} could be "
+            f"told from chance; the largest is {worst.distance:.3f}, of {worst.column.name}"
         )
     else:
-        reason = f"no drift: the largest distance is {worst[0]:.3f}, of {worst[1].name}"
+        reason = f"no drift: the largest distance is {worst.distance:.3f}, of {worst.column.name}"
         if weak:
             reason += f"; underpowered: {', '.join(weak)}"
     return Verdict(
         name="distributions",
         passed=not moved,
-        measured=worst[0] if worst else None,
+        measured=worst.distance if worst else None,
         limit=limits.distance,
         unit="Kolmogorov distance or total variation",
         reason=reason,

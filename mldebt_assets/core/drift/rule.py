@@ -23,13 +23,13 @@ from mldebt_assets.core.drift.calibrated import (
     calibrated_pairs,
     calibration_reason,
 )
-from mldebt_assets.core.drift.calibration import Calibration, calibrate
+from mldebt_assets.core.drift.calibration import calibrate
 from mldebt_assets.core.drift.counts import Reference, TableCounts, reference_of
 from mldebt_assets.core.drift.report import (
-    ColumnDrift,
     DriftReport,
     correlation_verdict,
     distribution_verdict,
+    furthest,
     missing_verdict,
 )
 from mldebt_assets.core.drift.sketch import sketch_of
@@ -91,14 +91,15 @@ def judge_counts(
     judged = judge_columns(reference, current, level, limits)
     numbers = [column.name for column in judged if column.kind == "number"]
     pairs = judge_pairs(numbers, reference.sketch.moments, current.moments, limits)
-    reach = least_distance(reference.sketch.rows, current.rows, level)
+    reaches = [least_distance(reference.sketch.rows, current.rows, level)] * len(judged)
     calibration = calibrate(blocks, reference, level=limits.false_alarms) if blocks else None
     if calibration:
         judged = calibrated_columns(judged, calibration, limits)
         pairs = calibrated_pairs(pairs, numbers, calibration, limits)
-        reach = _reach_of_furthest(judged, calibration)
+        reaches = calibration.reach.tolist()
+    worst = furthest(judged, reaches)
     verdicts = (
-        distribution_verdict(judged, limits, reach, parts="blocks" if calibration else "rows"),
+        distribution_verdict(judged, limits, worst, parts="blocks" if calibration else "rows"),
         missing_verdict(judged, limits),
         correlation_verdict(pairs, limits),
     )
@@ -109,7 +110,7 @@ def judge_counts(
         rule=_rule(tests, len(numbers), limits, calibrated=calibration is not None),
         calibration="calibrated" if calibration else "uncalibrated",
         calibration_reason=calibration_reason(calibration, blocks, limits),
-        underpowered=reach > limits.distance,
+        underpowered=worst is None or worst.untold or worst.reach > limits.distance,
         reference_rows=reference.sketch.rows,
         current_rows=current.rows,
         columns=judged,
@@ -129,13 +130,3 @@ def _rule(tests: int, numbers: int, limits: Drift, *, calibrated: bool) -> str:
         f"exceeds {limits.distance:g} with {by_column}, or a pair of numbers whose correlation "
         f"changed by more than {limits.correlation:g} with {by_pair}"
     )
-
-
-def _reach_of_furthest(columns: Sequence[ColumnDrift], calibration: Calibration) -> float:
-    """Return the distance that could be told from chance in the column that is furthest away."""
-    known = [
-        (column.distance, reach)
-        for column, reach in zip(columns, calibration.reach.tolist(), strict=True)
-        if column.distance is not None
-    ]
-    return max(known, default=(0.0, float("inf")))[1]
