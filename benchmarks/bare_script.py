@@ -65,7 +65,7 @@ def main(landing: Path, out: Path) -> dict[str, float]:
 
 def read(path: Path) -> pd.DataFrame:
     """Return the rows of a month that pass the declared expectations."""
-    rows = parse(path.read_bytes(), batch=path.stem, suffix=".csv", columns=pipeline.columns)
+    rows = parse(path.read_bytes(), batch=path.stem, columns=pipeline.columns)
     quality = judge_quality(
         rows,
         batch=path.stem,

@@ -17,6 +17,7 @@ from mldebt_assets.core.policies import (
     Costs,
     Drift,
     Gate,
+    Limits,
     Performance,
     Retraining,
     Split,
@@ -37,6 +38,7 @@ __all__ = [
     "Expectation",
     "Gate",
     "LandingFolder",
+    "Limits",
     "Performance",
     "Pipeline",
     "Retraining",
@@ -74,6 +76,7 @@ class LandingFolder:
     description: str
     licence: str
     consent: str
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, kw_only=True)

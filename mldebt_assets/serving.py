@@ -48,7 +48,7 @@ class ServedModel:
             raise MissingInputError.of(
                 missing, map(str, rows), fix="give the columns that the pipeline declares"
             )
-        typed = parse(to_parquet(rows[names]), batch="request", suffix=".parquet", columns=known)
+        typed = parse(to_parquet(rows[names]), batch="request", columns=known)
         return predict(self.model, self.pipeline.features(typed))
 
 

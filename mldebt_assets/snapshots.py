@@ -15,7 +15,7 @@ import dagster as dg
 
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.costs import Meter
-from mldebt_assets.store import Snapshot, encode
+from mldebt_assets.store import Blob, Snapshot, encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -208,6 +208,11 @@ class Reading:
         """Load a snapshot and remember that it was read."""
         self.note(stored)
         return self._store.load(stored.snapshot)
+
+    def blob(self, stored: Stored) -> Blob:
+        """Return a snapshot's very bytes, and remember that it was read."""
+        self.note(stored)
+        return self._store.blob(stored.snapshot)
 
     def load_together(self, tables: Sequence[Stored]) -> pd.DataFrame:
         """Return the rows of many tables and remember that they were read; ``_batch`` says whence.

@@ -243,8 +243,13 @@ class SnapshotStore:
 
     def load(self, snapshot: Snapshot) -> Any:
         """Return the value that was stored: a DataFrame, a dict, or a Blob."""
+        blob = self.blob(snapshot)
+        return decode(blob.data, blob.suffix)
+
+    def blob(self, snapshot: Snapshot) -> Blob:
+        """Return the very bytes that were stored: what came from outside may be of any format."""
         data = self.get(name=snapshot.path, sha256_hex=snapshot.sha256, md5=snapshot.md5)
-        return decode(data, Path(snapshot.path).suffix)
+        return Blob(data, Path(snapshot.path).suffix)
 
 
 def _read(database: Any, md5: str) -> bytes | None:

@@ -32,7 +32,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             reading.note(late)
 
         def make() -> Iterator[Made]:
-            labels = None if late is None else label_rows(pipeline, late, reading.load(late))
+            labels = None if late is None else label_rows(pipeline, late, reading.blob(late))
             table = compute(pipeline, reading.load(validated), labels)
             yield dg.Output(table, metadata={"labelled rows": int(table[LABEL].notna().sum())})
 

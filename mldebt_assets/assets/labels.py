@@ -53,7 +53,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             refuse(context, pipeline, platform, problem)
         verdict = known_rows(pipeline, rows, found)
         yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
-        facts = table_metadata(pipeline.label_columns, batch, blob)
+        facts = table_metadata(pipeline.label_columns, batch, blob, source.limits)
         yield dg.Output(blob, metadata={**whence, **facts, **reading.metadata()})
 
     return [labels]
@@ -68,7 +68,8 @@ def parsed(pipeline: Pipeline, batch: str, blob: Blob) -> "pd.DataFrame":
     """Return a label file's rows, typed; BatchRefusedError if it is not one label a row key."""
     from mldebt_assets.core.tables import parse
 
-    found = parse(blob.data, batch=batch, suffix=blob.suffix, columns=pipeline.label_columns)
+    limits = (pipeline.labels or pipeline.source).limits
+    found = parse(blob.data, batch=batch, columns=pipeline.label_columns, limits=limits)
     twice = int(found.duplicated(list(pipeline.row_key)).sum())
     if twice:
         raise BatchRefusedError.of(

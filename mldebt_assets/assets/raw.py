@@ -6,6 +6,7 @@ import dagster as dg
 
 from mldebt_assets.assets.keys import common
 from mldebt_assets.core.errors import BatchRefusedError, UnknownBatchError
+from mldebt_assets.core.policies import Limits
 from mldebt_assets.home import project_root
 from mldebt_assets.pipeline import Column, LandingFolder, Pipeline, check_batch_name
 from mldebt_assets.snapshots import COLUMN_SCHEMA
@@ -22,7 +23,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     def raw(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Blob]:
         batch = context.partition_key
         blob, whence = landed(pipeline, pipeline.source, batch)
-        facts = table_metadata(pipeline.batch_columns, batch, blob)
+        facts = table_metadata(pipeline.batch_columns, batch, blob, pipeline.source.limits)
         return dg.MaterializeResult(value=blob, metadata={**whence, **facts})
 
     return [raw]
@@ -44,13 +45,13 @@ def landed(pipeline: Pipeline, source: LandingFolder, batch: str) -> tuple[Blob,
 
 
 def table_metadata(
-    columns: Sequence[Column], batch: str, blob: Blob
+    columns: Sequence[Column], batch: str, blob: Blob, limits: Limits
 ) -> dict[str, dg.MetadataValue | str | int]:
     """Return rows and column schema, or why the bytes cannot be read as the declared table."""
     from mldebt_assets.core.tables import parse
 
     try:
-        rows = parse(blob.data, batch=batch, suffix=blob.suffix, columns=columns)
+        rows = parse(blob.data, batch=batch, columns=columns, limits=limits)
     except BatchRefusedError as problem:
         return {"unreadable": str(problem)}
     return {"dagster/row_count": len(rows), COLUMN_SCHEMA: declared_schema(columns)}

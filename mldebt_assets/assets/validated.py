@@ -6,7 +6,7 @@ once the pipeline declares its data otherwise: that is how a person accepts a ch
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NoReturn
 
 import dagster as dg
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mldebt_assets.core.quality import Observation, Quality
+
+A_DAY = timedelta(days=1)
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -65,7 +67,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
         def make() -> Iterator[Made]:
             try:
-                quality = examine(pipeline, context.partition_key, reading.load(raw))
+                quality = examine(pipeline, context.partition_key, reading.blob(raw))
                 effective_at = period_end(pipeline, context.partition_key, quality.valid)
             except SchemaChangedError as problem:
                 for verdict in verdicts_of(problem, len(pipeline.batch_columns)):
@@ -123,7 +125,8 @@ def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":
     from mldebt_assets.core.quality import judge
     from mldebt_assets.core.tables import parse
 
-    rows = parse(raw.data, batch=batch, suffix=raw.suffix, columns=pipeline.batch_columns)
+    limits = pipeline.source.limits
+    rows = parse(raw.data, batch=batch, columns=pipeline.batch_columns, limits=limits)
     return judge(
         rows,
         batch=batch,
@@ -138,19 +141,37 @@ def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":
 def period_end(pipeline: Pipeline, batch: str, rows: pd.DataFrame) -> datetime:
     """Return the data's time of a batch: the end of its period, else its largest time.
 
-    Raises: BatchRefusedError if the batch's name does not say a period.
+    Raises: BatchRefusedError if the batch's name does not say a period, or if rows lie after it
+            or in the future: what they say was not known then.
     """
+    latest: datetime = rows[pipeline.time].max().to_pydatetime()
+    latest = latest if latest.tzinfo else latest.replace(tzinfo=UTC)
+    require_past(pipeline, batch, rows, "lie in the future", datetime.now(UTC))
     if pipeline.batch_end is not None:
         try:
-            return pipeline.batch_end(batch)
+            end = pipeline.batch_end(batch)
         except ValueError as problem:
             raise BatchRefusedError.of(
                 batch,
                 f"its name does not say which period it covers ({problem}).",
                 "rename the file, as the pipeline's batch_end reads it.",
             ) from problem
-    latest: datetime = rows[pipeline.time].max().to_pydatetime()
-    return latest if latest.tzinfo else latest.replace(tzinfo=UTC)
+        require_past(pipeline, batch, rows, "lie after the period that its name says", end)
+        return end
+    return latest
+
+
+def require_past(
+    pipeline: Pipeline, batch: str, rows: pd.DataFrame, fault: str, end: datetime
+) -> None:
+    """Refuse a batch with event times after ``end``; a day is spared for times of other zones."""
+    late = rows[pipeline.time] >= (end + A_DAY).astimezone(UTC).replace(tzinfo=None)
+    if late.any():
+        raise BatchRefusedError.of(
+            batch,
+            f"{int(late.sum())} of its {len(rows)} rows have a {pipeline.time!r} that {fault}.",
+            "correct these times at the source, or land the rows with the batch that they are of.",
+        )
 
 
 def verdicts_of(problem: SchemaChangedError, declared: int) -> list[Verdict]:

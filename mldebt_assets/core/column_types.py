@@ -130,6 +130,8 @@ def _all_of(values: pa.ChunkedArray, name: str, dtype: DType) -> bool:
 
 def _shape(values: pa.ChunkedArray) -> str | None:
     """Return how the first value is written where it may be a time, with 9 for each digit."""
+    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type):
+        return None
     first = next((text for text in values.drop_null()[:1].cast(pa.string()).to_pylist()), None)
     return re.sub("[0-9]", "9", first) if first and A_TIME.fullmatch(first) else None
 

@@ -6,6 +6,20 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How large a file may be: beyond that it is refused before anything parses it.
+
+    ``file_bytes`` as it lies there, ``unpacked_bytes`` out of gzip or by what Parquet says of
+    itself, ``columns`` in its header, and ``value_bytes`` of UTF-8 in one value.
+    """
+
+    file_bytes: int = 2 << 30
+    unpacked_bytes: int = 4 << 30
+    columns: int = 2000
+    value_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
 class Split:
     """Whole groups are chosen by a hash of the group's name, the same in every version.
 

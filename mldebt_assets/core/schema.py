@@ -15,6 +15,8 @@ DType = Literal["string", "int64", "float64", "timestamp"]
 class Column:
     """One column of the source: its exact name and type, what it means, and its bounds.
 
+    Bounds are numbers, and ISO 8601 texts for a ``timestamp``.
+
     ``minimum`` and ``maximum`` are row-wise rules: a row outside them goes to quarantine. So does
     a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time.
     """
@@ -23,8 +25,8 @@ class Column:
     dtype: DType
     meaning: str
     nullable: bool = False
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: float | str | None = None
+    maximum: float | str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ MEANINGS = {
     ROW_COUNT: "The batch has at least the declared number of rows.",
     COMPLETE: "No value is missing where one must be, and no column is without any value.",
     FINITE: "Every number is finite.",
-    BOUNDS: "Every number lies within the declared bounds of its column.",
+    BOUNDS: "Every number and time lies within the declared bounds of its column.",
     KEY: "No two rows have the same row key.",
     QUARANTINED: "No more than the declared share of rows is in quarantine.",
 }
@@ -185,7 +186,7 @@ def _finiteness(column: Column) -> Rule:
 
 
 def _bounded(column: Column) -> bool:
-    return column.dtype in ("int64", "float64") and {column.minimum, column.maximum} != {None}
+    return column.dtype != "string" and {column.minimum, column.maximum} != {None}
 
 
 def _bounds(column: Column) -> Rule:
@@ -200,9 +201,18 @@ def _bounds(column: Column) -> Rule:
         column.name,
         fault,
         "ExpectColumnValuesToBeBetween",
-        {"column": column.name, "min_value": column.minimum, "max_value": column.maximum},
+        {
+            "column": column.name,
+            "min_value": _limit(column.minimum),
+            "max_value": _limit(column.maximum),
+        },
         "quarantine",
     )
+
+
+def _limit(bound: float | str | None) -> float | datetime | None:
+    """Return a bound as the column's values are compared with it."""
+    return datetime.fromisoformat(bound) if isinstance(bound, str) else bound
 
 
 def _uniqueness(row_key: Sequence[str]) -> Rule:

@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from mldebt_assets.core.column_types import count_of, found_in, typed
 from mldebt_assets.core.errors import BatchRefusedError, SchemaChangedError
+from mldebt_assets.core.intake import WHOLE, opened, too_large
+from mldebt_assets.core.policies import Limits
 from mldebt_assets.core.schema_change import renamed_or_gone
 
 if TYPE_CHECKING:
@@ -28,32 +31,28 @@ if TYPE_CHECKING:
 
     from mldebt_assets.core.schema import Column
 
-WHOLE = "land the file again, whole."
+DEFAULT_LIMITS = Limits()
 
 
-def parse(data: bytes, *, batch: str, suffix: str, columns: Sequence[Column]) -> pd.DataFrame:
+def parse(
+    data: bytes, *, batch: str, columns: Sequence[Column], limits: Limits = DEFAULT_LIMITS
+) -> pd.DataFrame:
     r"""Return the batch's rows, in their order, with the declared columns, in theirs.
 
-    Args:    the file's bytes, and its suffix: ``.csv`` (UTF-8, commas, one header line) or
-             ``.parquet``.
+    Args:    the file's bytes: CSV (UTF-8, commas, one header line), bare or in gzip, or Parquet.
     Raises:  BatchRefusedError, which names the batch and what is at fault, if the file is empty,
-             truncated, not UTF-8, repeats a column, has none that is declared, or if a value is
-             not of its column's type; SchemaChangedError, which is one too, if it lacks a column,
-             has one that is not declared, or one of another type.
+             truncated, of another format, beyond its limits, repeats a column, has none that is
+             declared, or if a value is not of its column's type; SchemaChangedError, which is one
+             too, if it lacks a column, has one that is not declared, or one of another type.
 
     >>> from mldebt_assets.core.schema import Column
     >>> columns = (Column(name="carrier", dtype="string", meaning="airline"),)
-    >>> parse(b"carrier\nNA\n", batch="2013-01", suffix=".csv", columns=columns)["carrier"][0]
+    >>> parse(b"carrier\nNA\n", batch="2013-01", columns=columns)["carrier"][0]
     'NA'
     """
-    readers = {".csv": _read_csv, ".parquet": _read_parquet}
-    if suffix not in readers:
-        raise BatchRefusedError.of(
-            batch, f"{suffix!r} files cannot be read.", f"land {' or '.join(readers)} files."
-        )
-    if not data.strip():
-        raise BatchRefusedError.of(batch, "its file is empty.", WHOLE)
-    table = readers[suffix](data, batch, columns)
+    data, found = opened(data, batch=batch, limits=limits)
+    read = _read_csv(data, batch, columns) if found == "csv" else _read_parquet(data, batch, limits)
+    table = _bearable(read, batch, limits)
     told = _check_names(table.column_names, batch, columns)
     if table.num_rows == 0 and not told:
         raise BatchRefusedError.of(batch, "its file has columns, but no rows.", WHOLE)
@@ -93,21 +92,6 @@ def from_parquet(data: bytes) -> pd.DataFrame:
 
 def _read_csv(data: bytes, batch: str, columns: Sequence[Column]) -> pa.Table:
     """Return the file's own columns, every declared one as text."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        problem = f"its file is not UTF-8: the byte at offset {error.start} is {error.reason}."
-        raise BatchRefusedError.of(
-            batch, problem, "convert it to UTF-8, or, if it was cut off, land it again, whole."
-        ) from None
-    if not data.endswith((b"\n", b"\r")):
-        problem = "its file seems truncated: its last line has no end."
-        raise BatchRefusedError.of(batch, problem, f"{WHOLE[:-1]}, with a line end after each row.")
-    if data.count(b'"') % 2:
-        problem = "its file seems truncated: a quoted value is never closed."
-        raise BatchRefusedError.of(
-            batch, problem, "land it again, whole, with its quotes in pairs."
-        )
     uneven: list[tuple[int, int, int]] = []
 
     def note(row: pa_csv.InvalidRow) -> str:
@@ -144,14 +128,43 @@ def _read_csv(data: bytes, batch: str, columns: Sequence[Column]) -> pa.Table:
     return table
 
 
-def _read_parquet(data: bytes, batch: str, _columns: Sequence[Column]) -> pa.Table:
+def _read_parquet(data: bytes, batch: str, limits: Limits) -> pa.Table:
     """Return the file's own columns, as they are typed in it."""
     try:
-        table = pq.read_table(io.BytesIO(data), use_threads=False, page_checksum_verification=True)
+        file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
+        stated = file.metadata
+        groups = [stated.row_group(place) for place in range(stated.num_row_groups)]
+        unpacked = sum(group.total_byte_size for group in groups)
+        if unpacked > limits.unpacked_bytes:
+            said = f"unpacks to {unpacked:,} bytes, by its own footer"
+            raise too_large(batch, said, "unpacked_bytes", limits.unpacked_bytes)
+        table = file.read(use_threads=False)
         table.validate(full=True)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError):
         problem = "its file is truncated, damaged, or no Parquet file."
         raise BatchRefusedError.of(batch, problem, WHOLE) from None
+    if table.num_rows != stated.num_rows:
+        problem = f"its footer says {stated.num_rows} rows, and it holds {table.num_rows}."
+        raise BatchRefusedError.of(batch, problem, WHOLE)
+    return table
+
+
+def _bearable(table: pa.Table, batch: str, limits: Limits) -> pa.Table:
+    """Return the table; refuse too many columns, one without a name, and values too long."""
+    if table.num_columns > limits.columns:
+        raise too_large(batch, f"has {table.num_columns:,} columns", "columns", limits.columns)
+    if nameless := sum(not name.strip() for name in table.column_names):
+        problem = f"its file has {count_of(nameless, 'column')} without a name."
+        raise BatchRefusedError.of(batch, problem, "name every column in the header line.")
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        packed = pa.types.is_dictionary(column.type)
+        values = column.cast(column.type.value_type) if packed else column
+        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+            continue
+        longest = pc.max(pc.binary_length(values)).as_py() or 0
+        if longest > limits.value_bytes:
+            said = f"has a value of {longest:,} bytes in the column {name!r}"
+            raise too_large(batch, said, "value_bytes", limits.value_bytes)
     return table
 
 

@@ -17,7 +17,7 @@ from mldebt_assets.pipeline import check_batch_name
 if TYPE_CHECKING:
     from mldebt_assets.pipeline import LandingFolder
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
 UNFINISHED = (".tmp", ".part")
 VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 UNMARKED = "unmarked"
@@ -39,8 +39,8 @@ class Arrival:
 
     @property
     def suffix(self) -> str:
-        """What kind of file it is: ``.csv`` or ``.parquet``."""
-        return PurePosixPath(self.uri).suffix
+        """How its name ends: one of :data:`SUFFIXES`; what it is, its bytes say."""
+        return suffix_of(PurePosixPath(self.uri).name)
 
     @property
     def marked(self) -> bool:
@@ -90,8 +90,8 @@ def survey(source: LandingFolder, root: Path) -> Landing:
     for name, info in sorted(_listing(url).items()):
         if not fnmatchcase(name, source.pattern) or _unfinished(name):
             continue
-        suffix = PurePosixPath(name).suffix
-        if suffix not in SUFFIXES:
+        suffix = suffix_of(name)
+        if not suffix:
             kinds = " or ".join(SUFFIXES)
             problem = f"The landing file {name!r} is no {kinds} file.\nFix: convert or remove it."
             refused.append(Refused(name, problem))
@@ -108,6 +108,15 @@ def survey(source: LandingFolder, root: Path) -> Landing:
             refused += _rivals(batch, files)
     alone = (names[batch][0] for batch in sorted(names) if len(names[batch]) == 1)
     return Landing(tuple(alone), tuple(refused))
+
+
+def suffix_of(name: str) -> str:
+    """Return which of :data:`SUFFIXES` a file's name ends with, or nothing.
+
+    >>> [suffix_of(name) for name in ("2013-01.csv", "2013-01.csv.gz", "2013-01.xlsx")]
+    ['.csv', '.csv.gz', '']
+    """
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), "")
 
 
 def read(arrival: Arrival) -> bytes:

@@ -330,7 +330,7 @@ def test_an_expectation_that_does_not_exist_refuses_rather_than_passes(expectati
 def test_real_months_meet_the_declaration_without_losing_a_row():
     """Bounds that real weather breaks would throw away real flights."""
     for name, data in islice(nycflights.batches(), 2):
-        frame = parse(data, batch=name, suffix=".csv", columns=flight_delays.columns)
+        frame = parse(data, batch=name, columns=flight_delays.columns)
         quality = judged(
             frame,
             columns=flight_delays.columns,

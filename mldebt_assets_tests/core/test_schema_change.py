@@ -31,7 +31,7 @@ def with_values(column, values):
 def changed(data, columns=COLUMNS):
     """Return the changes that a file is refused for, and what is said of it."""
     with pytest.raises(SchemaChangedError, match="is refused: schema change: ") as caught:
-        parse(data, batch="2013-01", suffix=".csv", columns=columns)
+        parse(data, batch="2013-01", columns=columns)
     what, _, fix = str(caught.value).partition("\nFix: ")
     for change in caught.value.changes:
         assert change.edit in fix
@@ -71,7 +71,6 @@ def test_the_line_that_declares_a_new_column_accepts_the_file():
     accepted = parse(
         data.replace(b"Grams, net", b'"Grams, net"'),
         batch="2013-01",
-        suffix=".csv",
         columns=(*COLUMNS, added),
     )
     assert accepted["Grams, net"].tolist() == [7] * 9
@@ -120,7 +119,7 @@ def test_a_new_column_of_another_type_is_no_renamed_one():
 def test_columns_in_another_order_are_no_change():
     """They are read by their names."""
     data = landed(NAMES[::-1], [row[::-1] for row in ROWS])
-    assert list(parse(data, batch="2013-01", suffix=".csv", columns=COLUMNS)) == NAMES
+    assert list(parse(data, batch="2013-01", columns=COLUMNS)) == NAMES
 
 
 def test_numbers_that_became_text_are_another_type():
@@ -146,7 +145,7 @@ def test_a_few_values_of_another_type_are_faults_of_their_rows(count):
     """A typo is mended at its source; no declaration should take it for a number."""
     values = ["many"] * count + ["7"] * (9 - count)
     with pytest.raises(BatchRefusedError, match=r"'flights' \(int64\) .* in rows? 1") as caught:
-        parse(with_values("flights", values), batch="b", suffix=".csv", columns=COLUMNS)
+        parse(with_values("flights", values), batch="b", columns=COLUMNS)
     assert not isinstance(caught.value, SchemaChangedError)
 
 
@@ -180,13 +179,13 @@ def test_all_changes_of_a_file_are_told_at_once():
 def test_a_file_of_which_no_column_is_known_is_no_change():
     """It has no header, or other separators, or is another table."""
     with pytest.raises(BatchRefusedError, match="lacks columns") as caught:
-        parse(b"a;b\n1;2\n", batch="b", suffix=".csv", columns=COLUMNS)
+        parse(b"a;b\n1;2\n", batch="b", columns=COLUMNS)
     assert not isinstance(caught.value, SchemaChangedError)
 
 
 def test_the_changes_survive_pickling():
     """Dagster's processes hand errors to each other."""
     with pytest.raises(SchemaChangedError, match="lacks column") as caught:
-        parse(landed(NAMES[:3], [r[:3] for r in ROWS]), batch="b", suffix=".csv", columns=COLUMNS)
+        parse(landed(NAMES[:3], [r[:3] for r in ROWS]), batch="b", columns=COLUMNS)
     again = pickle.loads(pickle.dumps(caught.value))  # noqa: S301
     assert (str(again), again.changes) == (str(caught.value), caught.value.changes)

@@ -138,7 +138,7 @@ def test_a_file_of_another_kind_is_refused_only_where_the_pattern_asks_for_it(fo
     (folder / "2013-01.xlsx").write_bytes(b"PK")
     assert survey(landing_folder(str(folder), "*.csv"), folder).refused == ()
     (refused,) = survey(landing_folder(str(folder), "*"), folder).refused
-    assert "no .csv or .parquet file" in refused.problem
+    assert "no .csv or .csv.gz or .parquet file" in refused.problem
 
 
 def test_the_fingerprint_follows_the_file(folder):

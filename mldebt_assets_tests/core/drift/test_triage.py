@@ -36,9 +36,7 @@ def profile(rows, batch):
 def year():
     """The flights of 2013, a month a batch."""
     return {
-        name.removesuffix(".csv"): parse(
-            data, batch=name, suffix=".csv", columns=flight_delays.columns
-        )
+        name.removesuffix(".csv"): parse(data, batch=name, columns=flight_delays.columns)
         for name, data in nycflights.batches()
     }
 
