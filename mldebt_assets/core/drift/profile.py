@@ -7,11 +7,12 @@ batches are laid beside it. Profiles of several batches pool into that of all th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mldebt_assets.core.drift.orders import orders_of
 from mldebt_assets.core.features import as_text
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from mldebt_assets.core.schema import Column
 
-    Quantiles = NDArray[np.float64]
+    Numbers = NDArray[np.float64]
 
 LEVELS = 100
 SAMPLED_HASHES = 256
@@ -69,7 +70,8 @@ class Profile:
 
     ``keys`` samples the row keys where they hold the row's time, ``contents`` all that is not the
     row's time or group. ``first``, ``last`` and ``end`` are seconds since 1970: of the first and
-    last row, and of the end of the declared period (None where none is declared).
+    last row, and of the end of the declared period (None where none is declared). ``orders`` are
+    those of ``orders_of``.
     """
 
     rows: int
@@ -79,6 +81,7 @@ class Profile:
     first: float | None = None
     last: float | None = None
     end: float | None = None
+    orders: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the profile as plain JSON values."""
@@ -120,9 +123,15 @@ def profile_of_rows(
     content = [str(name) for name in rows if name not in apart]
     moments = rows[time].dropna()
     zone_free = (moments - np.datetime64(0, "s")).dt.total_seconds()
+    numbers = {
+        column.name: finite_numbers(rows[column.name])
+        for column in columns
+        if column.dtype != "string"
+    }
     return Profile(
         rows=len(rows),
         columns={column.name: summary_of(rows[column.name], column) for column in columns},
+        orders=orders_of(numbers),
         keys=sample_of(rows, row_key) if {time, group} & {*row_key} else None,
         contents=sample_of(rows, content) if content else None,
         first=float(zone_free.min()) if len(zone_free) else None,
@@ -141,8 +150,8 @@ def summary_of(values: pd.Series[Any], column: Column) -> ColumnSummary:
         quantiles: tuple[float, ...] = ()
         most = int(counts.max()) / present if present else 0.0
     else:
-        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-        there = np.sort(numbers[np.isfinite(numbers)])
+        numbers = finite_numbers(values)
+        there = np.sort(numbers[~np.isnan(numbers)])
         present, shares = there.size, {}
         places = ((np.arange(LEVELS) + 0.5) / LEVELS * present).astype(np.int64)
         quantiles = tuple(there[places].tolist()) if present else ()
@@ -154,6 +163,12 @@ def summary_of(values: pd.Series[Any], column: Column) -> ColumnSummary:
         quantiles=quantiles,
         shares=dict(sorted(shares.items())),
     )
+
+
+def finite_numbers(values: pd.Series[Any]) -> Numbers:
+    """Return a column as numbers, NaN where it has none or infinity."""
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
 def sample_of(rows: pd.DataFrame, names: Sequence[str]) -> RowSample:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mldebt_assets.core.drift.broken_feed import faults
-from mldebt_assets.core.drift.displaced import variation
 from mldebt_assets.core.drift.finding import Finding
+from mldebt_assets.core.drift.past import variation
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

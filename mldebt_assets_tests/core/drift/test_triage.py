@@ -136,8 +136,44 @@ def test_another_unit_is_named(request, year, profiles, batch, column, change): 
     (found,) = said.findings
     assert (said.alarm, found.fault, found.columns) == ("broken feed", "unit change", (column,))
     assert found.evidence["conversion"] == request.node.callspec.id
-    assert found.evidence["gap when undone"] * 4 <= found.evidence["gap"]
+    assert found.evidence["gap when undone"] < found.evidence["gap"]
     assert f"{column} looks converted from {request.node.callspec.id}" in said.sentence
+
+
+FAHRENHEIT, KNOTS = "Fahrenheit to Celsius", "mph to knots"
+WITHIN_A_SEASON = {
+    "warmth": (FAHRENHEIT, scaled("temperature_f", 5 / 9, -160 / 9, 1), {"temperature_f"}),
+    "both": (
+        FAHRENHEIT,
+        lambda rows: scaled("dew_point_f", 5 / 9, -160 / 9, 1)(
+            scaled("temperature_f", 5 / 9, -160 / 9, 1)(rows)
+        ),
+        {"temperature_f", "dew_point_f"},
+    ),
+    "wind": (KNOTS, scaled("wind_speed_mph", 1609.344 / 1852, digits=0), {"wind_speed_mph"}),
+    "gusts": (KNOTS, scaled("wind_gust_mph", 1609.344 / 1852), {"wind_gust_mph"}),
+}
+
+
+@pytest.mark.parametrize("batch", ["2013-04", "2013-08", "2013-12"])
+@pytest.mark.parametrize(
+    ("conversion", "change", "columns"), WITHIN_A_SEASON.values(), ids=WITHIN_A_SEASON
+)
+def test_a_unit_that_moves_less_than_a_season_shows_in_the_values(  # noqa: PLR0917
+    year, profiles, batch, conversion, change, columns
+):
+    """Where everything lies says nothing here; that old values come back when undone does."""
+    said = judge(profiles, batch, change(year[batch]), drifted=False)
+    assert {name for found in said.findings for name in found.columns} == columns
+    assert {found.evidence["conversion"] for found in said.findings} == {conversion}
+
+
+def test_a_heat_wave_in_the_instruments_own_steps_is_no_other_unit(year, profiles):
+    """Twenty degrees Fahrenheit more, none of them ever read in that month."""
+    rows = year["2013-04"]
+    steps = (rows["temperature_f"] - 32) / 1.8 + 11
+    hot = rows.assign(temperature_f=(steps.round(1) * 1.8 + 32).round(2))
+    assert judge(profiles, "2013-04", hot).alarm == "real shift"
 
 
 def swapped(*columns):
@@ -207,6 +243,31 @@ def test_a_planted_fault_is_named(year, profiles, batch, fault, columns, change)
     assert said.alarm == "broken feed"
     assert {finding.fault for finding in said.findings} == {fault}
     assert {name for finding in said.findings for name in finding.columns} == columns
+
+
+LOOK_ALIKES = {
+    "2013-05": ("least_visibility_6h_miles", "least_visibility_12h_miles"),
+    "2013-06": ("precipitation_6h_inches", "precipitation_12h_inches"),
+    "2013-08": ("temperature_f", "dew_point_f"),
+    "2013-12": ("precipitation_inches", "precipitation_6h_inches"),
+}
+
+
+@pytest.mark.parametrize(("batch", "columns"), LOOK_ALIKES.items(), ids=LOOK_ALIKES)
+def test_look_alikes_that_changed_places_show_in_their_order(year, profiles, batch, columns):
+    """Each fits the other's past; the rain of 6 hours is never more than that of 12."""
+    said = judge(profiles, batch, swapped(*columns)(year[batch]), drifted=False)
+    (found,) = said.findings
+    assert (found.fault, set(found.columns)) == ("shifted columns", set(columns))
+    assert found.evidence["gap when swapped"] * 4 <= found.evidence["gap of their order"]
+
+
+def test_warmth_below_the_dew_point_is_rather_another_unit(year, profiles):
+    """In whole degrees no value tells, but what was swapped would fit the other's past better."""
+    celsius = scaled("temperature_f", 5 / 9, -160 / 9, 0)
+    said = judge(profiles, "2013-12", celsius(year["2013-12"]))
+    (found,) = said.findings
+    assert (found.columns, found.evidence["conversion"]) == (("temperature_f",), FAHRENHEIT)
 
 
 @pytest.mark.parametrize("kept", [1.0, 0.7])
