@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import defaultdict
 from dataclasses import dataclass
@@ -12,15 +13,20 @@ from typing import TYPE_CHECKING, Any
 import fsspec
 
 from mldebt_assets.core.errors import BatchChangedError, BatchNameError, UnreachableError
+from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.pipeline import check_batch_name
+from mldebt_assets.sources import memory
 
 if TYPE_CHECKING:
+    from mldebt_assets.core.policies import Limits
     from mldebt_assets.pipeline import LandingFolder
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 UNFINISHED = (".tmp", ".part")
 VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 UNMARKED = "unmarked"
+MANIFEST = "manifest.json"
+TIMES_IN_MEMORY = 15
 GONE = "was listed, and is gone."
 
 
@@ -88,7 +94,7 @@ def survey(source: LandingFolder, root: Path) -> Landing:
     names: dict[str, list[Arrival]] = defaultdict(list)
     refused = []
     for name, info in sorted(_listing(url).items()):
-        if not fnmatchcase(name, source.pattern) or _unfinished(name):
+        if not fnmatchcase(name, source.pattern) or _unfinished(name) or name == MANIFEST:
             continue
         suffix = suffix_of(name)
         if not suffix:
@@ -102,12 +108,36 @@ def survey(source: LandingFolder, root: Path) -> Landing:
             refused.append(Refused(name, str(error)))
             continue
         arrival = Arrival(batch, f"{url}/{name}", int(info["size"]), _fingerprint(info))
+        if large := too_large(arrival, source.limits):
+            refused.append(Refused(name, large))
+            continue
         names[batch].append(arrival)
     for batch, files in names.items():
         if len(files) > 1:
             refused += _rivals(batch, files)
     alone = (names[batch][0] for batch in sorted(names) if len(names[batch]) == 1)
     return Landing(tuple(alone), tuple(refused))
+
+
+def too_large(arrival: Arrival, limits: Limits) -> str | None:
+    """Return why a file is not read for its size alone; None where there is room for it.
+
+    To validate a table takes up to 15 times the memory of its CSV, as measured on the flights.
+    """
+    size = arrival.size_bytes
+    if size > limits.file_bytes:
+        name, allowed = "Limits.file_bytes", limits.file_bytes
+        fix = "land it in several batches, or raise Limits(file_bytes=…) in the pipeline's source."
+    else:
+        left, name = memory.room()
+        allowed = left // TIMES_IN_MEMORY
+        fix = "land it in several batches, or give this process more memory."
+    if size <= allowed:
+        return None
+    return (
+        f"The landing file {PurePosixPath(arrival.uri).name!r} has {size:,} bytes, and {name} "
+        f"leaves room for {allowed:,}.\nFix: {fix}"
+    )
 
 
 def suffix_of(name: str) -> str:
@@ -122,8 +152,11 @@ def suffix_of(name: str) -> str:
 def read(arrival: Arrival) -> bytes:
     """Return the very bytes of the file that was listed.
 
-    Raises: BatchChangedError if it is gone, or is no longer the file that was listed;
-            UnreachableError if it cannot be read.
+    Where the folder has a ``manifest.json``, of the form ``{"2013-01.csv": {"bytes": 5, "sha256":
+    "…"}}``, they must be those that it states.
+
+    Raises: BatchChangedError if it is gone, or is no longer the file that was listed or that the
+            manifest states; UnreachableError if it cannot be read.
     """
     try:
         fs, path = fsspec.core.url_to_fs(arrival.uri)
@@ -134,7 +167,8 @@ def read(arrival: Arrival) -> bytes:
         raise UnreachableError.of(arrival.uri, _said(error)) from error
     # Listed again, since file systems describe a file differently when asked for it alone.
     folder, _, name = arrival.uri.rpartition("/")
-    info = _listing(folder).get(name)
+    listed = _listing(folder)
+    info = listed.get(name)
     if info is None:
         raise BatchChangedError.of(arrival.uri, GONE)
     if len(data) != arrival.size_bytes:
@@ -142,7 +176,25 @@ def read(arrival: Arrival) -> bytes:
         raise BatchChangedError.of(arrival.uri, f"had {sizes}")
     if _fingerprint(info) != arrival.fingerprint:
         raise BatchChangedError.of(arrival.uri, "was written again after it was listed.")
+    if MANIFEST in listed:
+        _require_stated(arrival.uri, data, fs.cat_file(f"{path.rpartition('/')[0]}/{MANIFEST}"))
     return data
+
+
+def _require_stated(uri: str, data: bytes, manifest: bytes) -> None:
+    """Raise BatchChangedError where a file is not, byte for byte, what the manifest states."""
+    try:
+        stated = json.loads(manifest)[PurePosixPath(uri).name]
+        size, digest = int(stated["bytes"]), str(stated["sha256"]).lower()
+    except (ValueError, KeyError, TypeError):
+        problem = f"is not stated in the folder's {MANIFEST}, with its bytes and its sha256."
+        raise BatchChangedError.of(uri, problem) from None
+    if len(data) != size:
+        problem = f"has {len(data)} bytes, and the folder's {MANIFEST} states {size}."
+        raise BatchChangedError.of(uri, problem)
+    if sha256(data) != digest:
+        problem = f"has other bytes than those whose SHA-256 the folder's {MANIFEST} states."
+        raise BatchChangedError.of(uri, problem)
 
 
 def _listing(url: str) -> dict[str, dict[str, Any]]:

@@ -1,6 +1,9 @@
 """What has landed is listed whole, afresh, and without one bad file stopping the others."""
 
+import json
 import os
+import subprocess
+import sys
 import uuid
 from dataclasses import replace
 
@@ -8,7 +11,8 @@ import fsspec
 import pytest
 
 from mldebt_assets.core.errors import BatchChangedError, UnreachableError
-from mldebt_assets.pipeline import LandingFolder
+from mldebt_assets.core.fingerprint import sha256
+from mldebt_assets.pipeline import LandingFolder, Limits
 from mldebt_assets.sources.landing import folder_url, read, survey
 
 
@@ -185,6 +189,66 @@ def test_a_file_rewritten_at_the_same_size_is_noticed(folder):
     (arrival,) = survey(landing_folder(str(folder)), folder).arrivals
     with pytest.raises(BatchChangedError, match="written again after it was listed"):
         read(replace(arrival, fingerprint="4:another time"))
+
+
+def stated(folder, **entries):
+    (folder / "manifest.json").write_text(json.dumps({f"{n}.csv": e for n, e in entries.items()}))
+
+
+def test_a_file_must_be_what_the_manifest_states(folder):
+    """A copy that went wrong must not become a month, nor a file that nobody has announced."""
+    data = b"a\n1\n"
+    (folder / "m.csv").write_bytes(data)
+    whole = {"bytes": len(data), "sha256": sha256(data)}
+    stated(folder, m=whole)
+    landed = survey(landing_folder(str(folder), "*"), folder)
+    assert landed.refused == ()
+    (arrival,) = landed.arrivals
+    assert read(arrival) == data
+    for entry, problem in (
+        ({"m": {**whole, "bytes": 5}}, "has 4 bytes, and the folder's manifest.json states 5"),
+        ({"m": {**whole, "sha256": "0" * 64}}, "other bytes than those whose SHA-256"),
+        ({"m": 4}, "is not stated"),
+        ({}, "is not stated"),
+    ):
+        stated(folder, **entry)
+        with pytest.raises(BatchChangedError, match=problem):
+            read(arrival)
+
+
+def test_a_file_beyond_its_limit_is_not_even_read(folder):
+    """It would be taken into memory whole, only to be refused."""
+    (folder / "2013-01.csv").write_bytes(b"a\n1\n")
+    narrow = replace(landing_folder(str(folder)), limits=Limits(file_bytes=3))
+    (refused,) = survey(narrow, folder).refused
+    assert "has 4 bytes, and Limits.file_bytes leaves room for 3" in refused.problem
+
+
+NARROW = """
+import resource, sys
+from pathlib import Path
+from mldebt_assets.core.fingerprint import sha256
+from mldebt_assets.pipeline import LandingFolder, Limits
+from mldebt_assets.sources.landing import survey
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.RLIM_INFINITY))
+folder = LandingFolder(url=sys.argv[1], description="", licence="", consent="")
+landed = survey(folder, Path("/"))
+assert [arrival.batch for arrival in landed.arrivals] == ["small"], landed
+sys.stdout.write(landed.refused[0].problem)
+"""
+
+
+def test_a_file_that_memory_does_not_suffice_for_is_refused_by_the_limits_name(folder):
+    """A process that is killed for its memory says nothing, and is killed again."""
+    (folder / "small.csv").write_bytes(b"a\n1\n")
+    with (folder / "large.csv").open("wb") as file:
+        file.truncate(200 << 20)
+    done = subprocess.run(
+        [sys.executable, "-c", NARROW, str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "'large.csv' has 209,715,200 bytes, and RLIMIT_AS, this process's address" in done.stdout
+    assert "Fix: land it in several batches, or give this process more memory." in done.stdout
 
 
 def test_the_url_of_a_bucket_is_left_as_it_is(tmp_path):
