@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from mldebt_assets.answers.drift import drift_of
 from mldebt_assets.answers.lineage import decision_on, trace
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import DeclarationError
@@ -83,7 +84,8 @@ def scored(world, labelled):
     """A fourth batch was scored; half of its labels have come since."""
     land_rows(world, SCORED)
     world.replay()
-    before = {s: stored(world, s, SCORED) for s in ("predictions", "performance", "features")}
+    stages = ("predictions", "performance", "features", "outcomes", "drift_report")
+    before = {stage: stored(world, stage, SCORED) for stage in stages}
     labels = sample.rows(SCORED)[[*KEY, "delay_hours"]]
     land_labels(world, SCORED, labels[labels["day"] <= f"{SCORED}-14"])
     world.replay()
@@ -111,6 +113,23 @@ def test_the_lineage_names_the_labels_that_were_learned(world, labelled):
         labels = stored(world, "labels", entry["batch"])
         assert entry["labels"] == labels.identity
     assert len(answer["sources"]) == 2 * len(FIRST)
+
+
+def test_the_drift_of_labels_is_told_of_those_that_have_come(world, scored):
+    """What came is judged again when more does; that of the inputs waits for none and stays."""
+    first = world.platform.snapshots.load(scored["outcomes"].snapshot)
+    assert first["scores"]["judged"]
+    assert first["labels"]["summary"] == "no labels of this batch are known"
+    answer = drift_of(world.instance, world.platform, world.pipeline, 1, SCORED)
+    (told,) = answer["batches"]
+    assert told["outcomes"]["scores"] == first["scores"]
+    assert told["outcomes"]["labels"]["judged"]
+    assert told["outcomes"]["labels"]["rows"]["current"] == known_labels(world)
+    assert stored(world, "drift_report", SCORED).storage_id == scored["drift_report"].storage_id
+
+
+def known_labels(world):
+    return int(stored(world, "features", SCORED).metadata["labelled rows"])
 
 
 def test_a_batch_is_scored_without_labels_and_measured_when_some_come(world, scored):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.assets.outcomes import STAGE as OUTCOMES
 from mldebt_assets.core.errors import UnknownBatchError
-from mldebt_assets.snapshots import newest
+from mldebt_assets.snapshots import newest, newest_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mldebt_assets.resources import Platform
     from mldebt_assets.snapshots import Stored
 
+NO_OUTCOMES = "not judged: the batch has not been scored since scores and labels are watched"
 NO_REPORT = "no report: the batch was refused, or its run has not ended well"
 
 
@@ -44,10 +46,15 @@ def drift_of(
     arrived = arrived[-last:]
     versions = versions_by_reference(platform.record(pipeline.name).facts())
     found = {batch: newest(instance, key(pipeline, "drift_report"), batch) for batch in arrived}
+    outcomes = newest_of_each(instance, key(pipeline, OUTCOMES), arrived)
     return {
         "pipeline": pipeline.name,
         "batches": [
-            {"batch": batch, **told(platform, pipeline, stored, versions)}
+            {
+                "batch": batch,
+                **told(platform, pipeline, stored, versions),
+                "outcomes": told_outcomes(platform, outcomes.get(batch)),
+            }
             for batch, stored in found.items()
         ],
         "window": window_of(instance, platform, pipeline, arrived),
@@ -97,6 +104,16 @@ def told(
             for column in report["columns"]
         },
     }
+
+
+def told_outcomes(platform: Platform, stored: Stored | None) -> dict[str, Any]:
+    """Return what is known of a batch's scores and labels by now: labels may have come late."""
+    from mldebt_assets.core.drift import outcomes
+
+    if stored is None:
+        return dict.fromkeys(outcomes.WHAT, outcomes.unjudged(NO_OUTCOMES))
+    found: dict[str, Any] = platform.snapshots.load(stored.snapshot)
+    return found
 
 
 def unjudged(summary: str) -> dict[str, Any]:

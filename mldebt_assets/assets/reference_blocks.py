@@ -58,7 +58,7 @@ def blocks_of_reference(
             "configuration": as_configuration(pipeline),
         }
     )
-    earlier = counted_before(instance, platform, pipeline, counted)
+    earlier = counted_before(instance, platform, key(pipeline, STAGE), counted)
     if earlier is not None:
         blocks = from_bytes(platform.snapshots.load(earlier.snapshot).data)
         reads = read_metadata([earlier], part="reference")
@@ -76,10 +76,10 @@ def stored(blocks: "BlockCounts") -> Blob:
 
 
 def counted_before(
-    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, counted: str
+    instance: dg.DagsterInstance, platform: Platform, asset: dg.AssetKey, counted: str
 ) -> Stored | None:
-    """Return the blocks that were counted for one of the last batches, if they are still stored."""
-    records = instance.fetch_materializations(key(pipeline, STAGE), limit=RESULTS_LOOKED_THROUGH)
+    """Return what was counted of a reference for one of the last batches, if it is still stored."""
+    records = instance.fetch_materializations(asset, limit=RESULTS_LOOKED_THROUGH)
     for earlier in map(as_stored, records.records):
         if earlier.metadata.get(COUNTED) == counted and platform.snapshots.has(earlier.snapshot):
             return earlier

@@ -335,6 +335,44 @@ class ColumnDrift(TypedDict):
     reason: str
 
 
+class ComparedRows(TypedDict):
+    """How many rows either side has."""
+
+    reference: int
+    current: int
+
+
+class Means(TypedDict):
+    """A mean on either side, or the share of a label."""
+
+    reference: float
+    current: float
+
+
+class OutcomeDrift(TypedDict):
+    """How scores or labels moved, beside those of the champion's held-out rows.
+
+    Where they were not ``judged``, ``summary`` says why and nothing else is known.
+    """
+
+    judged: bool
+    drifted: bool
+    summary: str
+    calibration: str | None
+    calibration_reason: str | None
+    underpowered: bool | None
+    rows: ComparedRows | None
+    means: dict[str, Means]
+    columns: dict[str, ColumnDrift]
+
+
+class Outcomes(TypedDict):
+    """What was served and what became true: neither asks for a retraining."""
+
+    scores: OutcomeDrift
+    labels: OutcomeDrift
+
+
 class BatchDrift(TypedDict):
     """One batch's drift report; before the first champion it judges nothing."""
 
@@ -347,6 +385,7 @@ class BatchDrift(TypedDict):
     calibration: str | None
     verdicts: list[Verdict]
     columns: dict[str, ColumnDrift]
+    outcomes: Outcomes
 
 
 class WindowDrift(TypedDict):
@@ -444,13 +483,6 @@ class Retraining(TypedDict):
     staleness: list[Age]
     backtests: list[Backtest]
     seconds: float
-
-
-class ComparedRows(TypedDict):
-    """How many rows each file has."""
-
-    reference: int
-    current: int
 
 
 class Comparison(TypedDict):

@@ -133,6 +133,9 @@ def show_one(batch: dict[str, Any]) -> None:
         found = "calm" if verdict["passed"] else "[yellow]drift[/]"
         reason = escape(verdict["reason"].removeprefix("drift in "))
         reasons.append((found, f"{reason} [dim](limit {verdict['limit']:g})[/]"))
+    for what, outcome in batch["outcomes"].items():
+        found = "[yellow]drift[/]" if outcome["drifted"] else "calm" if outcome["judged"] else "?"
+        reasons.append((found, f"{what}: {escape(outcome['summary'].removeprefix('drift in '))}"))
     out.print(facts(reasons))
     out.print()
     made = table(("column", "distance", "missing before", "now", "found"), right=SHARES)
@@ -175,14 +178,23 @@ def show_map(judged: list[dict[str, Any]]) -> None:
 
 
 def heat_map(rows: list[str], named: int, judged: list[dict[str, Any]], labels: list[str]) -> Table:
-    """Return a block of the map: the columns' names once, and a cell a batch."""
+    """Return a block of the map: the columns' names once, a cell a batch, outcomes last."""
     made = Table(box=None, pad_edge=False, header_style="dim")
     made.add_column("column", width=named, no_wrap=True, overflow="ellipsis")
     for label in labels:
         made.add_column(escape(label), justify="right", no_wrap=True)
     for name in rows:
         made.add_row(escape(name), *(heat(batch["columns"].get(name)) for batch in judged))
+    made.add_row()
+    for what in judged[0]["outcomes"]:
+        made.add_row(f"[italic]{what}[/]", *(heat(outcome(batch, what)) for batch in judged))
     return made
+
+
+def outcome(batch: dict[str, Any], what: str) -> dict[str, Any] | None:
+    """Return how a batch's scores or labels moved: the farthest; None where it was not judged."""
+    columns = batch["outcomes"][what]["columns"]
+    return columns[by_distance(columns)[0]] if columns else None
 
 
 def heat(column: dict[str, Any] | None) -> str:

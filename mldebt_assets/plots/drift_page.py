@@ -42,12 +42,23 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """How scores or labels moved: in a sentence, and each column that there is of them."""
+
+    what: str
+    summary: str
+    columns: Mapping[str, Mapping[str, Any]]
+    histograms: Mapping[str, Histogram]
+
+
+@dataclass(frozen=True)
 class DriftPage:
     """What stands on the page.
 
     ``found`` is the verdict in two or three words, ``standing`` drift, calm or unknown;
     ``decision`` what came of it, and why; ``columns`` as ``mldebt drift --json`` has them;
-    ``histograms`` by column; ``batches`` oldest first, the last of them the page's own.
+    ``histograms`` by column; ``batches`` oldest first, the last of them the page's own;
+    ``outcomes`` what is told of scores and labels, which are no part of the verdict.
     """
 
     kind: str
@@ -63,6 +74,7 @@ class DriftPage:
     decision: tuple[str, str] | None = None
     batches: Sequence[Batch] = ()
     together: str = ""
+    outcomes: Sequence[Outcome] = ()
 
 
 def drift_page(shown: DriftPage) -> str:
@@ -70,9 +82,10 @@ def drift_page(shown: DriftPage) -> str:
     parts: dict[str, list[str]] = {"drift": [], "unknown": [], "calm": []}
     for name in sorted(shown.columns, key=lambda name: -(shown.columns[name]["distance"] or 0.0)):
         parts[standing_of(shown.columns[name])].append(name)
-    drifted = [card(shown, name) for name in parts["drift"]]
-    unknown = [card(shown, name) for name in parts["unknown"]]
-    calm = [card(shown, name) for name in parts["calm"]]
+    drifted, unknown, calm = (
+        [card(name, shown.columns[name], shown.histograms.get(name), shown) for name in names]
+        for names in (parts["drift"], parts["unknown"], parts["calm"])
+    )
     body = "\n".join(
         [
             header(shown),
@@ -80,6 +93,7 @@ def drift_page(shown: DriftPage) -> str:
             section(f"Drifted: {len(drifted)} of {len(shown.columns)} columns", drifted, key=True),
             section(f"Not known: {len(unknown)}", unknown),
             folded(f"Calm: {len(calm)}", calm),
+            outcomes(shown.outcomes),
             f"<footer>{escape(shown.rule)}</footer>",
         ]
     )
@@ -151,15 +165,35 @@ def folded(heading: str, cards: Sequence[str]) -> str:
     )
 
 
-def card(shown: DriftPage, name: str) -> str:
+def outcomes(told: Sequence[Outcome]) -> str:
+    """Return scores and labels: they ask for nothing, and stand last."""
+    if not told:
+        return ""
+    said = "".join(
+        f'<p class="together">{one.what.capitalize()}: {escape(one.summary)}</p>' for one in told
+    )
+    cards = "".join(
+        card(name, column, one.histograms.get(name))
+        for one in told
+        for name, column in one.columns.items()
+    )
+    heading = "Scores and labels, beside those of the champion&#x27;s held-out rows"
+    return f'<section><h2>{heading}</h2>{said}<div class="cards">{cards}</div></section>'
+
+
+def card(
+    name: str,
+    column: Mapping[str, Any],
+    histogram: Histogram | None,
+    trends: DriftPage | None = None,
+) -> str:
     """Return one column: both sides, its trend, its statistics, and why."""
-    column = shown.columns[name]
     distance = column["distance"]
     told = "" if distance is None else f"D&nbsp;{distance:.2f}"
-    histogram = shown.histograms.get(name)
-    trend = [(batch.name, *batch.distances.get(name, (None, False))) for batch in shown.batches]
     drawn = bars_svg(histogram, name, dates=column["kind"] == "date") if histogram else ""
-    drawn += trend_svg(trend, name, shown.limit) if len(trend) > 1 else ""
+    if trends is not None and len(trends.batches) > 1:
+        trend = [(one.name, *one.distances.get(name, (None, False))) for one in trends.batches]
+        drawn += trend_svg(trend, name, trends.limit)
     tone = STANDING[standing_of(column)]
     return (
         f'<article class="{tone}"><div class="head"><h3>{escape(name)}</h3>'

@@ -126,6 +126,10 @@ def test_a_pipelines_page_has_its_decision_and_its_trend(tmp_path):
     assert "Drifted: 1 of" in shown
     assert 'aria-label="the distance of weight_kg from 2020-01 to 2020-05"' in shown
     assert 'aria-label="weight_kg on both sides' in shown
+    assert "Scores: no champion yet, so nothing to compare with" in early.read_text()
+    assert re.search(r"Scores: [^<]*; mean of score 0\.\d{3} -&gt; 0\.\d{3}<", shown)
+    assert re.search(r"Labels: [^<]*; mean of label 1 0\.\d{3} -&gt; 0\.\d{3}<", shown)
+    assert 'aria-label="score on both sides' in shown
 
 
 def test_a_page_that_cannot_be_written_is_a_wrong_call(tmp_path):

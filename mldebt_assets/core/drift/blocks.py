@@ -9,6 +9,7 @@ of two of them, so that blocks which were counted apart can still be made equall
 from __future__ import annotations
 
 import functools
+import itertools
 from dataclasses import dataclass, fields
 from math import comb
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from mldebt_assets.core.errors import UnlikeSketchesError
 from mldebt_assets.core.fingerprint import canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -86,17 +87,22 @@ def count_blocks(table: pd.DataFrame, unit: str, against: Reference) -> BlockCou
 
     Rows without a value are a block of their own, and a table without rows is one block.
     """
-    values, codes = np.unique(table[unit].astype(str).to_numpy(dtype=object), return_inverse=True)
+    run, blocks = parted(table, table[unit])
+    return BlockCounts(unit, run, {name: _counted(rows, against) for name, rows in blocks})
+
+
+def parted(
+    table: pd.DataFrame, groups: pd.Series[Any]
+) -> tuple[int, Iterator[tuple[str, pd.DataFrame]]]:
+    """Return how many groups share a block, and of each block its name and its rows of a table."""
+    values, codes = np.unique(groups.astype(str).to_numpy(dtype=object), return_inverse=True)
     run = _run(values.size)
     block = codes // run
     ordered = table.iloc[np.argsort(block, kind="stable")]
-    stops = np.cumsum(np.bincount(block, minlength=1))
+    stops = np.cumsum(np.bincount(block, minlength=1)).tolist()
     names = values[::run].tolist() or [""]
-    parts = {
-        name: _counted(ordered.iloc[start:stop], against)
-        for name, start, stop in zip(names, [0, *stops], stops, strict=False)
-    }
-    return BlockCounts(unit, run, parts)
+    parts = (ordered.iloc[start:stop] for start, stop in itertools.pairwise([0, *stops]))
+    return run, zip(names, parts, strict=True)
 
 
 def in_one_block(table: pd.DataFrame, against: Reference) -> BlockCounts:

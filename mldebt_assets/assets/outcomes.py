@@ -1,0 +1,184 @@
+"""``p/outcomes``: drift of what was served and of what became true, scores and labels.
+
+They are sketched once a batch is scored, and again when labels come late. What they are held
+against are the held-out days of the champion's drift reference, as it scores them itself: made for
+the first batch that is held against them, and a snapshot that every later one takes.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import dagster as dg
+import pandas as pd
+
+from mldebt_assets.assets.drift_report import table_of
+from mldebt_assets.assets.keys import batches, common, key, out_of
+from mldebt_assets.assets.predictions import load_model, read_of_model
+from mldebt_assets.assets.reference_blocks import COUNTED, counted_before
+from mldebt_assets.assets.reuse import Made, once
+from mldebt_assets.assets.sketch import SUFFIX
+from mldebt_assets.assets.training_set import made_from, training_features
+from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
+from mldebt_assets.core.fingerprint import digest, split_of
+from mldebt_assets.pipeline import Pipeline, as_configuration
+from mldebt_assets.provenance import code_digest
+from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Reading, Stored, at_storage_id, read_metadata
+from mldebt_assets.store import Blob, Snapshot
+
+if TYPE_CHECKING:
+    from mldebt_assets.core.drift.outcomes import Outcomes
+
+STAGE, SKETCH, HELD_OUT = "outcomes", "outcome_sketch", "held_out_outcomes"
+STAGES = (SKETCH, HELD_OUT, STAGE)
+DEPENDENCIES = ("scorer", "predictions", "features")
+NO_CHAMPION = "no champion yet, so nothing to compare with"
+
+
+def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
+    """Return the asset that judges a batch's scores and labels, with the sketches of both sides."""
+    shared = common(pipeline, STAGE, kinds={"scipy", "json"}, partitioned=True)
+
+    @dg.multi_asset(
+        name=f"{pipeline.name}__{STAGE}",
+        group_name=pipeline.name,
+        partitions_def=batches(pipeline),
+        deps=[key(pipeline, stage) for stage in DEPENDENCIES],
+        outs={
+            SKETCH: out_of(
+                {**shared, "kinds": {"numpy"}},
+                key(pipeline, SKETCH),
+                "The batch's scores, and its labels as far as they are known, in blocks.",
+            ),
+            HELD_OUT: out_of(
+                {**shared, "kinds": {"numpy"}},
+                key(pipeline, HELD_OUT),
+                "The champion's scores of the held-out rows of its drift reference, and their "
+                "labels, made once a champion.",
+            ),
+            STAGE: out_of(
+                shared,
+                key(pipeline, STAGE),
+                "How far scores and labels lie from those of the champion's held-out rows.",
+            ),
+        },
+    )
+    def outcomes(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
+        reading = Reading(context.instance, platform.snapshots)
+        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        served, features = (
+            reading.take(key(pipeline, stage), context.partition_key)
+            for stage in ("predictions", "features")
+        )
+        learned = features_of_reference(context.instance, pipeline, scorer)
+
+        def make() -> Iterator[Made]:
+            from mldebt_assets.core.drift.outcomes import judge_outcomes, unjudged
+
+            rows, scores = reading.load(features), reading.load(served).set_index(ROW_ID)["score"]
+            own = sketched_rows(pipeline, rows, scores.reindex(rows[ROW_ID]))
+            yield dg.Output(stored(own), SKETCH)
+            if scorer["version"] is None:
+                yield dg.Output({"reference": None}, HELD_OUT)
+                nothing = {what: unjudged(NO_CHAMPION) for what in own}
+                yield dg.Output(nothing, STAGE, metadata=page(nothing))
+                return
+            before = held_out(context.instance, platform, pipeline, scorer, learned)
+            found = judge_outcomes(before.outcomes, own, pipeline.drift, pipeline.training.seed)
+            facts = {COUNTED: before.counted, **before.reads}
+            yield dg.Output(before.value, HELD_OUT, metadata=facts)
+            yield dg.Output(found, STAGE, metadata={**page(found), **before.reads})
+
+        by_hash = {str(one.batch): one.snapshot.sha256 for one in learned}
+        yield from once(context, pipeline, reading, make, learned=by_hash)
+
+    return [outcomes]
+
+
+def features_of_reference(
+    instance: dg.DagsterInstance, pipeline: Pipeline, scorer: dict[str, Any]
+) -> list[Stored]:
+    """Return the features of the champion's drift reference, as it was trained on them."""
+    if scorer["version"] is None:
+        return []
+    model = at_storage_id(instance, key(pipeline, "model"), scorer["model"]["storage_id"])
+    manifest = made_from(instance, model, key(pipeline, "training_set"))
+    learned = training_features(instance, pipeline, manifest)
+    return [one for one in learned if one.batch in scorer["reference"]["batches"]]
+
+
+class HeldOut(NamedTuple):
+    """A champion's held-out outcomes, what is stored of them, and what was read for them.
+
+    ``counted`` identifies them, as later batches look for them.
+    """
+
+    outcomes: "Outcomes"
+    value: Blob | Snapshot
+    counted: str
+    reads: dict[str, Any]
+
+
+def held_out(
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    scorer: dict[str, Any],
+    learned: list[Stored],
+) -> HeldOut:
+    """Return the champion's scores of its reference's held-out rows, and their labels."""
+    from mldebt_assets.core.drift.outcomes import from_bytes
+    from mldebt_assets.core.training import predict
+
+    counted = digest(
+        {
+            "weights": scorer["weights_sha256"],
+            "features": {str(one.batch): one.snapshot.sha256 for one in learned},
+            "code": code_digest(),
+            "configuration": as_configuration(pipeline),
+        }
+    )
+    earlier = counted_before(instance, platform, key(pipeline, HELD_OUT), counted)
+    if earlier is not None:
+        found = from_bytes(platform.snapshots.load(earlier.snapshot).data)
+        reads = read_metadata([earlier], part="reference")
+        return HeldOut(found, earlier.snapshot, counted, reads)
+    tables = [platform.snapshots.load(one.snapshot) for one in learned]
+    rows = pd.concat(
+        [table[split_of(table[GROUP], pipeline.split) == "held_out"] for table in tables],
+        ignore_index=True,
+    )
+    model = load_model(pipeline, platform, scorer)
+    found = sketched_rows(pipeline, rows, pd.Series(predict(model, inputs_of(rows))))
+    read = read_metadata(learned, part="reference")
+    of_model = read_of_model(pipeline, "champion", scorer)
+    return HeldOut(found, stored(found), counted, {**read, **of_model})
+
+
+def sketched_rows(pipeline: Pipeline, rows: pd.DataFrame, scores: "pd.Series[float]") -> "Outcomes":
+    """Return the sketches of rows' scores, in the order of the rows, and of their labels."""
+    from mldebt_assets.core.drift.outcomes import outcomes_of
+
+    known = rows[LABEL].map({0.0: "0", 1.0: "1"}).astype(object)
+    given = pd.DataFrame({"score": scores.to_numpy(dtype="float64")})
+    return outcomes_of(given, known, rows[GROUP], pipeline.split.group)
+
+
+def stored(outcomes: "Outcomes") -> Blob:
+    """Return outcomes as they are stored."""
+    from mldebt_assets.core.drift.outcomes import to_bytes
+
+    return Blob(to_bytes(outcomes), SUFFIX)
+
+
+def page(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what a person wants to read first: each in a sentence, then its numbers."""
+    facts: dict[str, Any] = {what: one["summary"] for what, one in found.items()}
+    for what, one in found.items():
+        if one["judged"]:
+            columns = [{"name": name, **told} for name, told in one["columns"].items()]
+            facts[f"{what}: distance"] = table_of(columns, columns[0]["kind"])
+            facts[f"{what}: calibration"] = f"{one['calibration']}: {one['calibration_reason']}"
+    return facts
