@@ -83,7 +83,7 @@ def coarsen(reference: Counts, current: Counts, bins: int = COARSE_BINS) -> tupl
     share = shares_of(reference, "reference")
     middle = np.cumsum(share) - share / 2
     part = np.minimum((middle * bins).astype(np.int64), bins - 1)
-    _, part = np.unique(part, return_inverse=True)
+    part = np.cumsum(np.diff(part, prepend=part[:1]) > 0)
     merged = [np.bincount(part, weights=side).astype(np.int64) for side in (reference, current)]
     return merged[0], merged[1]
 
