@@ -95,6 +95,10 @@ class Pipeline:
     ``labels`` is where they come from where they come later than their batch: a file under the
     batch's name, with the row key and the columns that the target reads, for some or all rows.
     Without it, these columns are in the batch itself.
+
+    ``time`` is the column that says when a row came to be. Without it the batch's name must say
+    what time its data are of: ``batch_end`` reads it. ``row_key`` names the columns that are unique
+    together; without it, a row is known by all that is in it but the target.
     """
 
     name: str
@@ -103,8 +107,8 @@ class Pipeline:
     source: LandingFolder
     labels: LandingFolder | None = None
     columns: tuple[Column, ...]
-    row_key: tuple[str, ...]
-    time: str
+    row_key: tuple[str, ...] = ()
+    time: str | None = None
     target: Target
     features: Callable[[pd.DataFrame], pd.DataFrame]
     expectations: tuple[Expectation, ...] = ()
@@ -112,7 +116,7 @@ class Pipeline:
     quarantine_limit: float = 0.01
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]] = field(default_factory=dict)
     batch_end: Callable[[str], datetime] | None = None
-    split: Split
+    split: Split = field(default_factory=Split)
     training: Training = field(default_factory=Training)
     costs: Costs
     gate: Gate = field(default_factory=Gate)
@@ -138,7 +142,8 @@ class Pipeline:
             raise DeclarationError.of(
                 self.name, f"it declares {', '.join(twice)} twice.", "remove one of the two."
             )
-        used = {*self.row_key, self.time, self.split.group, *self.target.reads, *self.drift.ignore}
+        books = filter(None, (self.time, self.split.group))
+        used = {*self.row_key, *books, *self.target.reads, *self.drift.ignore}
         unknown = sorted(used - set(names))
         if unknown:
             raise DeclarationError.of(
@@ -146,14 +151,27 @@ class Pipeline:
                 f"it uses {', '.join(unknown)}, but its columns are {', '.join(names)}.",
                 "declare the column, or correct the name.",
             )
+        if self.time is None and self.batch_end is None:
+            raise DeclarationError.of(
+                self.name,
+                "nothing says of what time its data are.",
+                "declare `time`, or a `batch_end` that reads it from the batch's name.",
+            )
         self._refuse_late_columns()
 
     def _refuse_late_columns(self) -> None:
         """Refuse what needs, when a batch arrives, a column that comes with its labels."""
         if self.labels is None:
             return
+        if not self.row_key:
+            raise DeclarationError.of(
+                self.name,
+                "its labels come later, and nothing says of which row each is.",
+                "declare the `row_key`, or land labels with their batch.",
+            )
         judged = {str(rule.arguments.get("column")) for rule in self.expectations}
-        needed = {*self.row_key, self.time, self.split.group, *judged} & set(self.target.reads)
+        books = filter(None, (self.time, self.split.group))
+        needed = {*self.row_key, *books, *judged} & set(self.target.reads)
         if needed:
             raise DeclarationError.of(
                 self.name,
@@ -177,6 +195,12 @@ class Pipeline:
         """The columns of a file of late labels: the row key, and what the target reads."""
         named = (*self.row_key, *self.target.reads)
         return tuple(self.column(name) for name in named)
+
+    @property
+    def identified_by(self) -> tuple[str, ...]:
+        """The columns whose values say which row it is: the row key, else all but the target's."""
+        others = [c.name for c in self.columns if c.name not in self.target.reads]
+        return self.row_key or tuple(others)
 
     @property
     def watched(self) -> tuple[Column, ...]:

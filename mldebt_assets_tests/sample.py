@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mldebt_assets.core.periods import month_end
 from mldebt_assets.core.policies import Costs, Drift, Gate, Split, Training
 from mldebt_assets.core.schema import Column, Expectation
 from mldebt_assets.pipeline import LandingFolder, Pipeline, Target
-from mldebt_assets.pipelines.flight_delays import month_end
 
 if TYPE_CHECKING:
     from pathlib import Path

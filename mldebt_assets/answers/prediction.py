@@ -113,6 +113,8 @@ def ids_of_key(pipeline: Pipeline, text: str) -> set[str]:
     """
     import pandas as pd
 
+    if not pipeline.row_key:
+        raise RowKeyError.of(pipeline.name, (), "")
     names = "|".join(map(re.escape, pipeline.row_key))
     parts = [part.partition("=") for part in re.split(rf",(?=(?:{names})=)", text)]
     given = {name: value for name, _, value in parts}

@@ -143,7 +143,7 @@ def compare(
     named = scorer["reference"]
     reference, reads = reference_of_champion(instance, platform, pipeline, named)
     rows = platform.snapshots.load(batch["validated"].snapshot)
-    if not pipeline.drift.calibrate:
+    if not pipeline.drift.calibrate or pipeline.split.group is None:
         counts = in_one_block(rows, reference)
         report = judge_counts(reference, counts.whole, pipeline.drift)
         return Compared(judged(report, reference), stored(counts), nothing, "", reads)

@@ -68,7 +68,7 @@ def compute(
     table = feature_table(
         rows,
         pipeline=pipeline.name,
-        row_key=pipeline.row_key,
+        row_key=pipeline.identified_by,
         group=pipeline.split.group,
         label=pipeline.target.label,
         features=pipeline.features,

@@ -163,7 +163,7 @@ def sketched_rows(pipeline: Pipeline, rows: pd.DataFrame, scores: "pd.Series[flo
 
     known = rows[LABEL].map({0.0: "0", 1.0: "1"}).astype(object)
     given = pd.DataFrame({"score": scores.to_numpy(dtype="float64")})
-    return outcomes_of(given, known, rows[GROUP], pipeline.split.group)
+    return outcomes_of(given, known, rows[GROUP], pipeline.split.group or "row")
 
 
 def stored(outcomes: "Outcomes") -> Blob:

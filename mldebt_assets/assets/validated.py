@@ -16,7 +16,7 @@ from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.raw import declared_schema
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
-from mldebt_assets.core.errors import BatchRefusedError, SchemaChangedError
+from mldebt_assets.core.errors import BatchRefusedError, DeclarationError, SchemaChangedError
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.core.schema_change import SCHEMA_CHANGE
 from mldebt_assets.core.suite import COLUMNS, TYPES, meanings
@@ -27,7 +27,7 @@ from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading, newest
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from mldebt_assets.core.quality import Observation, Quality
 
@@ -139,37 +139,47 @@ def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":
 
 
 def period_end(pipeline: Pipeline, batch: str, rows: pd.DataFrame) -> datetime:
-    """Return the data's time of a batch: the end of its period, else its largest time.
+    """Return the data's time of a batch: what its name says, else its largest time.
 
     Raises: BatchRefusedError if the batch's name does not say a period, or if rows lie after it
             or in the future: what they say was not known then.
     """
-    latest: datetime = rows[pipeline.time].max().to_pydatetime()
-    latest = latest if latest.tzinfo else latest.replace(tzinfo=UTC)
-    require_past(pipeline, batch, rows, "lie in the future", datetime.now(UTC))
-    if pipeline.batch_end is not None:
-        try:
-            end = pipeline.batch_end(batch)
-        except ValueError as problem:
-            raise BatchRefusedError.of(
-                batch,
-                f"its name does not say which period it covers ({problem}).",
-                "rename the file, as the pipeline's batch_end reads it.",
-            ) from problem
-        require_past(pipeline, batch, rows, "lie after the period that its name says", end)
+    end = None if pipeline.batch_end is None else named_end(pipeline.batch_end, batch)
+    if pipeline.time is None:
+        if end is None:
+            raise DeclarationError.of(
+                pipeline.name, "nothing says of what time its data are.", "declare `batch_end`."
+            )
         return end
-    return latest
+    times = rows[pipeline.time]
+    require_past(pipeline.time, batch, times, "lie in the future", datetime.now(UTC))
+    if end is not None:
+        fault = "lie after the period that its name says"
+        require_past(pipeline.time, batch, times, fault, end)
+        return end
+    latest: datetime = times.max().to_pydatetime()
+    return latest if latest.tzinfo else latest.replace(tzinfo=UTC)
 
 
-def require_past(
-    pipeline: Pipeline, batch: str, rows: pd.DataFrame, fault: str, end: datetime
-) -> None:
+def named_end(batch_end: "Callable[[str], datetime]", batch: str) -> datetime:
+    """Return what a batch's name says of its data's time; BatchRefusedError if nothing."""
+    try:
+        return batch_end(batch)
+    except ValueError as problem:
+        raise BatchRefusedError.of(
+            batch,
+            f"its name does not say which period it covers ({problem}).",
+            "rename the file, as the pipeline's batch_end reads it.",
+        ) from problem
+
+
+def require_past(name: str, batch: str, times: pd.Series, fault: str, end: datetime) -> None:
     """Refuse a batch with event times after ``end``; a day is spared for times of other zones."""
-    late = rows[pipeline.time] >= (end + A_DAY).astimezone(UTC).replace(tzinfo=None)
+    late = times >= (end + A_DAY).astimezone(UTC).replace(tzinfo=None)
     if late.any():
         raise BatchRefusedError.of(
             batch,
-            f"{int(late.sum())} of its {len(rows)} rows have a {pipeline.time!r} that {fault}.",
+            f"{int(late.sum())} of its {len(times)} rows have a {name!r} that {fault}.",
             "correct these times at the source, or land the rows with the batch that they are of.",
         )
 

@@ -164,6 +164,11 @@ class RowKeyError(CallError, ValueError):
 
     @classmethod
     def of(cls, pipeline: str, row_key: Sequence[str], wanted: str) -> Self:
+        if not row_key:
+            return cls(
+                f"The rows of {pipeline} have no key, since it declares none.\n"
+                "Fix: name the prediction by its id (column `_row_id`) with --prediction."
+            )
         return cls(
             f"This is no key of a row of {pipeline}, which has {', '.join(row_key)}: it wants "
             f"{wanted}.\n"

@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from mldebt_assets.core.errors import DeclarationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
-    import pandas as pd
     from numpy.typing import NDArray
 
     from mldebt_assets.core.schema import Column
@@ -33,13 +34,15 @@ def feature_table(
     *,
     pipeline: str,
     row_key: tuple[str, ...],
-    group: str,
+    group: str | None,
     label: Callable[[pd.DataFrame], pd.Series[float]],
     features: Callable[[pd.DataFrame], pd.DataFrame],
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]],
 ) -> pd.DataFrame:
     """Return inputs and bookkeeping, one row a validated row, in the same order.
 
+    Args:   ``row_key``, the columns that say which row it is; where rows share their values, their
+            order tells them apart. ``group`` as :class:`Split` declares it.
     Raises: DeclarationError if the features lose or reorder rows, or take a reserved name.
     """
     inputs = features(validated)
@@ -56,9 +59,10 @@ def feature_table(
             f"its features are called {', '.join(reserved)}; names with '_' in front are reserved.",
             "rename them.",
         )
+    ids = pd.Series(row_ids(validated, row_key), index=validated.index, dtype=object)
     books: dict[str, Any] = {
-        ROW_ID: row_ids(validated, row_key),
-        GROUP: as_text(validated[group]),
+        ROW_ID: told_apart(ids),
+        GROUP: ids if group is None else group_names(validated[group]),
         LABEL: label(validated),
         **{SLICE + name: as_text(assign(validated)) for name, assign in slices.items()},
     }
@@ -76,8 +80,6 @@ def with_labels(
 
     Args:    ``labels``, at most one a row, of these ``columns``; None before any has come.
     """
-    import numpy as np
-
     brought = [column.name for column in columns if column.name not in row_key]
     if labels is None:
         return rows.assign(**dict.fromkeys(brought, np.nan)), np.zeros(len(rows), dtype=bool)
@@ -100,13 +102,32 @@ def row_ids(rows: pd.DataFrame, row_key: tuple[str, ...]) -> list[str]:
     ]
 
 
+def told_apart(ids: pd.Series[str]) -> pd.Series[str]:
+    """Return the ids, those of the second and later rows with the same one made others."""
+    times = ids.groupby(ids).cumcount()
+    again = [f"{one}\x1f{time}".encode() for one, time in zip(ids, times, strict=True)]
+    other = [hashlib.blake2b(text, digest_size=8).hexdigest() for text in again]
+    return ids.where(times == 0, pd.Series(other, index=ids.index, dtype=object))
+
+
+def group_names(values: pd.Series[Any]) -> pd.Series[str]:
+    """Return the name of the split group that each value makes: of a timestamp, its day.
+
+    >>> group_names(pd.Series(pd.to_datetime(["2013-05-01T05:40", "2013-05-01"]))).tolist()
+    ['2013-05-01', '2013-05-01']
+    """
+    if values.dtype.kind == "M":
+        days: pd.Series[str] = values.dt.strftime("%Y-%m-%d")
+        return days
+    return as_text(values)
+
+
 def as_text(values: pd.Series[Any]) -> pd.Series[str]:
     """Return each value as text that depends on that value alone.
 
     pandas leaves the time out where every timestamp of a column is a midnight, and writes as many
     decimals of a second as the finest of them needs.
 
-    >>> import pandas as pd
     >>> as_text(pd.Series(pd.to_datetime(["2013-05-01"]))).tolist()
     ['2013-05-01 00:00:00']
     """

@@ -25,9 +25,12 @@ class Split:
 
     Held-out groups only judge. Tuning groups lie inside training and choose when to stop, the
     calibration and the threshold.
+
+    ``group`` is a column. Those of a timestamp are its days; without any, each row is a group, and
+    rows that equal each other but for the target share one.
     """
 
-    group: str
+    group: str | None = None
     held_out_fraction: float = 0.2
     tuning_fraction: float = 0.1
     salt: str = "mldebt"

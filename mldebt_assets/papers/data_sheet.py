@@ -60,16 +60,17 @@ def what(dossier: dict[str, Any]) -> Facts:
     """Return what the training set is."""
     declared, training_set = dossier["pipeline"], dossier["lineage"]["training_set"]
     split = declared["split"]
+    groups = split["group"] or "equal rows"
     return Facts(
         (
             ("holds", trained_on(dossier)),
-            ("one row is", f"named by {', '.join(declared['row_key'])}"),
-            ("time of a row", Code(declared["time"])),
+            ("one row is", f"named by {', '.join(declared['row_key']) or 'all of its values'}"),
+            ("time of a row", Code(declared["time"] or "none: the batch's name says when")),
             ("label", declared["target"]["description"]),
             ("label reads", ", ".join(declared["target"]["reads"])),
             (
                 "split",
-                f"whole groups of {split['group']}: {split['held_out_fraction']:.0%} held out, "
+                f"whole groups of {groups}: {split['held_out_fraction']:.0%} held out, "
                 f"{split['tuning_fraction']:.0%} of the others for tuning",
             ),
             ("owner", declared["owner"]),

@@ -194,6 +194,7 @@ def data(dossier: dict[str, Any]) -> Facts:
     """Return what it learned from, in short; the data sheet says it whole."""
     declared = dossier["pipeline"]
     split = declared["split"]
+    groups = split["group"] or "equal rows"
     return Facts(
         (
             ("data", declared["source"]["description"]),
@@ -201,8 +202,8 @@ def data(dossier: dict[str, Any]) -> Facts:
             ("training set, SHA-256", Code(dossier["lineage"]["training_set"]["hash"])),
             (
                 "held out",
-                f"{split['held_out_fraction']:.0%} of all groups of {split['group']}, chosen by a "
-                "hash of their names",
+                f"{split['held_out_fraction']:.0%} of all groups of {groups}, "
+                "chosen by a hash of their names",
             ),
         )
     )

@@ -9,11 +9,10 @@ the rain and the visibility of the hours before, which are known by then, since 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 import pandas as pd
 
+from mldebt_assets.core.periods import month_end
 from mldebt_assets.pipeline import (
     Column,
     Costs,
@@ -93,16 +92,6 @@ def features(flights: pd.DataFrame) -> pd.DataFrame:
         },
     }
     return pd.DataFrame(inputs, index=flights.index)
-
-
-def month_end(batch: str) -> datetime:
-    """Return the first moment after the month ``YYYY-MM``.
-
-    >>> month_end("2013-12").isoformat()
-    '2014-01-01T00:00:00+00:00'
-    """
-    start = datetime.strptime(batch, "%Y-%m").replace(tzinfo=UTC)
-    return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
 
 
 def part_of_day(flights: pd.DataFrame) -> pd.Series[str]:

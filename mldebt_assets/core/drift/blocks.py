@@ -26,6 +26,7 @@ from mldebt_assets.core.drift.counts import (
 from mldebt_assets.core.drift.moments import Moments, moments_of
 from mldebt_assets.core.drift.sketch import as_numbers, header_of
 from mldebt_assets.core.errors import UnlikeSketchesError
+from mldebt_assets.core.features import group_names
 from mldebt_assets.core.fingerprint import canonical_json
 
 if TYPE_CHECKING:
@@ -82,12 +83,14 @@ class Blocks:
         )
 
 
-def count_blocks(table: pd.DataFrame, unit: str, against: Reference) -> BlockCounts:
-    """Return the table's counts by the values of ``unit``, in at most 400 blocks.
+def count_blocks(table: pd.DataFrame, unit: str | None, against: Reference) -> BlockCounts:
+    """Return the table's counts by the values of ``unit`` (days of a time), in at most 400 blocks.
 
-    Rows without a value are a block of their own, and a table without rows is one block.
+    Rows without a value are a block of their own; a table without rows, or a unit, is one block.
     """
-    run, blocks = parted(table, table[unit])
+    if unit is None:
+        return in_one_block(table, against)
+    run, blocks = parted(table, group_names(table[unit]))
     return BlockCounts(unit, run, {name: _counted(rows, against) for name, rows in blocks})
 
 

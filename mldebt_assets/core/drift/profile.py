@@ -110,8 +110,8 @@ def profile_of_rows(
     *,
     columns: Sequence[Column],
     row_key: Sequence[str],
-    time: str,
-    group: str,
+    time: str | None,
+    group: str | None,
     end: datetime | None,
 ) -> Profile:
     """Return the profile of a batch's valid rows, at least one.
@@ -121,8 +121,7 @@ def profile_of_rows(
     """
     apart = {time, group, *(str(name) for name in rows if rows[name].dtype.kind == "M")}
     content = [str(name) for name in rows if name not in apart]
-    moments = rows[time].dropna()
-    zone_free = (moments - np.datetime64(0, "s")).dt.total_seconds()
+    zone_free = _seconds(rows, time)
     numbers = {
         column.name: finite_numbers(rows[column.name])
         for column in columns
@@ -134,10 +133,19 @@ def profile_of_rows(
         orders=orders_of(numbers),
         keys=sample_of(rows, row_key) if {time, group} & {*row_key} else None,
         contents=sample_of(rows, content) if content else None,
-        first=float(zone_free.min()) if len(zone_free) else None,
-        last=float(zone_free.max()) if len(zone_free) else None,
+        first=min(zone_free, default=None),
+        last=max(zone_free, default=None),
         end=None if end is None else end.timestamp(),
     )
+
+
+def _seconds(rows: pd.DataFrame, time: str | None) -> Sequence[float]:
+    """Return the rows' times in seconds since 1970; none where no column says them."""
+    if time is None:
+        return ()
+    moments = rows[time].dropna()
+    seconds: Sequence[float] = (moments - np.datetime64(0, "s")).dt.total_seconds().to_list()
+    return seconds
 
 
 def summary_of(values: pd.Series[Any], column: Column) -> ColumnSummary:

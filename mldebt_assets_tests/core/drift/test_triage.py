@@ -10,8 +10,9 @@ import pytest
 
 from mldebt_assets.core.drift.profile import Profile, pooled, profile_of_rows
 from mldebt_assets.core.drift.triage import Triage, triage
+from mldebt_assets.core.periods import month_end
 from mldebt_assets.core.tables import parse
-from mldebt_assets.pipelines.flight_delays import flight_delays, month_end
+from mldebt_assets.pipelines.flight_delays import flight_delays
 from mldebt_assets.sources import nycflights
 
 COLUMNS = tuple(
