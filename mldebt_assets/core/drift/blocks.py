@@ -98,7 +98,9 @@ def parted(
     table: pd.DataFrame, groups: pd.Series[Any]
 ) -> tuple[int, Iterator[tuple[str, pd.DataFrame]]]:
     """Return how many groups share a block, and of each block its name and its rows of a table."""
-    values, codes = np.unique(groups.astype(str).to_numpy(dtype=object), return_inverse=True)
+    import pandas as pd
+
+    codes, values = pd.factorize(groups.astype(str).to_numpy(dtype=object), sort=True)
     run = _run(values.size)
     block = codes // run
     ordered = table.iloc[np.argsort(block, kind="stable")]
