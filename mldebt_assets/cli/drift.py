@@ -134,7 +134,8 @@ def show_one(batch: dict[str, Any]) -> None:
         reason = escape(verdict["reason"].removeprefix("drift in "))
         reasons.append((found, f"{reason} [dim](limit {verdict['limit']:g})[/]"))
     for what, outcome in batch["outcomes"].items():
-        found = "[yellow]drift[/]" if outcome["drifted"] else "calm" if outcome["judged"] else "?"
+        unknown = not outcome["judged"] or outcome["underpowered"]
+        found = "[yellow]drift[/]" if outcome["drifted"] else "?" if unknown else "calm"
         reasons.append((found, f"{what}: {escape(outcome['summary'].removeprefix('drift in '))}"))
     out.print(facts(reasons))
     out.print()
