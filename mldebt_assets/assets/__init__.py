@@ -7,6 +7,7 @@ from mldebt_assets.assets import (
     features,
     four_questions,
     labels,
+    membership,
     model,
     outcomes,
     performance,
@@ -33,5 +34,5 @@ BATCH_STAGES = (
     triage,
     drift_report,
 )
-TRAINING_STAGES = (training_set, model, evaluation, champion, rollback, four_questions)
+TRAINING_STAGES = (training_set, model, evaluation, champion, membership, rollback, four_questions)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

@@ -16,6 +16,7 @@ import typer.core
 from mldebt_assets.cli import (
     accept,
     alert_test,
+    audit,
     delete,
     diff,
     doctor,
@@ -88,6 +89,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         verify.verify,
         papers.papers,
         reproduce.reproduce,
+        audit.audit,
         doctor.doctor,
     ),
     "Around it": (

@@ -684,6 +684,37 @@ class Reproduce(TypedDict):
     seconds: float
 
 
+class Spread(TypedDict):
+    """A number with its interval over whole groups."""
+
+    lower: float
+    median: float
+    upper: float
+    point: float
+    groups: int
+    rounds: int
+
+
+class Attack(TypedDict):
+    """How well members were told from outsiders; rates by the share of outsiders taken for them."""
+
+    roc_auc: Spread
+    true_positive_rate: dict[str, Spread]
+
+
+class Audit(TypedDict):
+    """Whether the champion gives away which rows it has learned from."""
+
+    pipeline: str
+    version: int
+    leaks: bool
+    members: int
+    outsiders: int
+    rmia: Attack
+    loss: Attack
+    seconds: float
+
+
 class AlertChannel(TypedDict):
     """One address that alerts go to, by its number, and whether it took the test message."""
 
@@ -717,6 +748,7 @@ DOCUMENTS: dict[str, Any] = {
     "verify": Verify,
     "papers": Papers,
     "reproduce": Reproduce,
+    "audit": Audit,
     "doctor": Doctor,
     "alert-test": AlertTest,
 }

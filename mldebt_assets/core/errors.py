@@ -330,6 +330,17 @@ class UntrainableError(DataError, ValueError):
         )
 
 
+class UnauditableError(DataError, ValueError):
+    """Too few rows to ask whether a model gives away which it has learned from."""
+
+    @classmethod
+    def of(cls, members: int, outsiders: int, groups: int) -> Self:
+        return cls(
+            f"Nothing can be said of {members} learned and {outsiders} held-out rows in {groups} "
+            "groups.\nFix: wait for more batches: it takes a hundred of either, in four groups."
+        )
+
+
 class UnusableInputError(DataError, ValueError):
     """Feature values that no model can take."""
 

@@ -114,6 +114,7 @@ def documents(world):
         ["verify", "parcels"],
         ["papers", "parcels", "--out", zipped],
         ["reproduce", "parcels"],
+        ["audit", "parcels"],
         ["alert-test"],
         ["drift", "compare", table, table],
     ]
@@ -227,6 +228,7 @@ def pages(documents):
         ("doctor",),
         ("verify", "parcels"),
         ("reproduce", "parcels"),
+        ("audit", "parcels"),
         ("retraining", "parcels"),
     ]
     return [mldebt(*arguments) for arguments in asked]
