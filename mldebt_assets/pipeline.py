@@ -23,6 +23,7 @@ from mldebt_assets.core.policies import (
     Split,
     Training,
 )
+from mldebt_assets.core.privacy.policy import Allow, Deny, Pseudonymise
 from mldebt_assets.core.schema import Column, Expectation
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "Allow",
     "Column",
     "Costs",
+    "Deny",
     "Drift",
     "Expectation",
     "Gate",
@@ -41,6 +44,7 @@ __all__ = [
     "Limits",
     "Performance",
     "Pipeline",
+    "Pseudonymise",
     "Retraining",
     "Split",
     "Target",
@@ -68,7 +72,8 @@ class LandingFolder:
     """A folder (any fsspec URL) with one CSV or Parquet file a batch; the stem is its name.
 
     A relative path lies below the project's root. ``licence`` and ``consent`` go into the
-    metadata of every snapshot that comes from here.
+    metadata of every snapshot that comes from here; ``retention``, how long they may be kept, into
+    the data sheet.
     """
 
     url: str
@@ -77,6 +82,7 @@ class LandingFolder:
     licence: str
     consent: str
     limits: Limits = field(default_factory=Limits)
+    retention: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +164,7 @@ class Pipeline:
                 "declare `time`, or a `batch_end` that reads it from the batch's name.",
             )
         self._refuse_late_columns()
+        self._refuse_hidden_columns(used)
 
     def _refuse_late_columns(self) -> None:
         """Refuse what needs, when a batch arrives, a column that comes with its labels."""
@@ -180,15 +187,45 @@ class Pipeline:
                 "read the target from columns of its own, or land labels with their batch.",
             )
 
+    def _refuse_hidden_columns(self, used: set[str]) -> None:
+        """Refuse what needs a column that never comes, or the clear values of a pseudonymised."""
+        denied = sorted(c.name for c in self.columns if isinstance(c.privacy, Deny))
+        needed = sorted(used & set(denied))
+        if needed:
+            raise DeclarationError.of(
+                self.name,
+                f"it uses {', '.join(needed)}, which its privacy denies.",
+                "use another column, or declare another privacy.",
+            )
+        for column in self.columns:
+            if not isinstance(column.privacy, Pseudonymise):
+                continue
+            if column.dtype != "string" or column.name in self.target.reads:
+                raise DeclarationError.of(
+                    self.name,
+                    f"{column.name} is pseudonymised, so it is text that says nothing but who.",
+                    "declare it as `string`, and read the target from other columns.",
+                )
+
     def column(self, name: str) -> Column:
         """Return the declared column of this name; KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
 
     @property
     def batch_columns(self) -> tuple[Column, ...]:
-        """The columns of a batch's file: all, but for those that come with late labels."""
+        """The columns of a stored batch: all but those denied, and those of late labels."""
+        return _kept(self.source_columns)
+
+    @property
+    def source_columns(self) -> tuple[Column, ...]:
+        """The columns that are declared of a batch's file, those too that are never to come."""
         late = () if self.labels is None else self.target.reads
         return tuple(column for column in self.columns if column.name not in late)
+
+    @property
+    def kept_columns(self) -> tuple[Column, ...]:
+        """The columns that are stored: all but those that the declared privacy denies."""
+        return _kept(self.columns)
 
     @property
     def label_columns(self) -> tuple[Column, ...]:
@@ -208,9 +245,13 @@ class Pipeline:
         apart = {self.time, self.split.group, *self.target.reads, *self.drift.ignore}
         return tuple(
             column
-            for column in self.columns
+            for column in self.kept_columns
             if column.name not in apart and column.dtype != "timestamp"
         )
+
+
+def _kept(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    return tuple(column for column in columns if not isinstance(column.privacy, Deny))
 
 
 def as_configuration(value: object) -> Any:

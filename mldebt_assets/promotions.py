@@ -34,6 +34,7 @@ Kind = Literal[
     "feed_accepted",
     "decision",
     "deleted",
+    "key_pinned",
 ]
 
 GENESIS = "0" * 64

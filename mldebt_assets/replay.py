@@ -23,6 +23,7 @@ from dagster._core.events import RunFailureReason
 from filelock import FileLock, Timeout
 
 from mldebt_assets.answers.story import Chapter, chapter, chapters
+from mldebt_assets.assets.collecting import pinned_pseudonyms
 from mldebt_assets.assets.keys import (
     ASKED_AGAIN_TAG,
     BATCH_TAG,
@@ -35,6 +36,7 @@ from mldebt_assets.automation.decisions import retraining_name
 from mldebt_assets.automation.failures import FAILED, WATCHED_TAG
 from mldebt_assets.automation.reconcile import fail_dead_runs, finish_promotions
 from mldebt_assets.core.errors import BusyError, UnknownBatchError
+from mldebt_assets.core.privacy.declared import pseudonymised
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import (
     batch_job_name,
@@ -115,10 +117,13 @@ def replay(
     """Let every batch up to ``until`` arrive, and retrain where the sensors ask for it.
 
     Raises: BusyError if the daemon or another replay does this already; UnknownBatchError if
-            there is no batch ``until``.
+            there is no batch ``until``; PseudonymKeyError where values are to be pseudonymised, and
+            their key is missing, unsafe or another one.
     """
     started = time.monotonic()
     check_until(pipeline, until)
+    if pseudonymised(pipeline.columns):
+        pinned_pseudonyms(pipeline, platform)
     lock = FileLock(platform.home.root / f"{pipeline.name}.replay.lock")
     try:
         with lock.acquire(timeout=0):

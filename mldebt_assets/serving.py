@@ -41,7 +41,7 @@ class ServedModel:
         Raises:  MissingInputError for a column that is not there, BatchRefusedError for values
                  that are not of their column's type.
         """
-        known = [c for c in self.pipeline.columns if c.name not in self.pipeline.target.reads]
+        known = [c for c in self.pipeline.kept_columns if c.name not in self.pipeline.target.reads]
         names = [column.name for column in known]
         missing = [name for name in names if name not in rows]
         if missing:

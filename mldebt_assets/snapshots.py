@@ -228,6 +228,11 @@ class Reading:
         """Remember a materialization of which only the record was read."""
         self._read.append(stored)
 
+    @property
+    def noted(self) -> tuple[Stored, ...]:
+        """What was read so far."""
+        return tuple(self._read)
+
     def metadata(self) -> dict[str, dg.JsonMetadataValue]:
         """Return the metadata that says everything that was read so far."""
         return read_metadata(self._read)

@@ -143,7 +143,6 @@ def test_with_a_champion_each_question_says_what_it_waits_for(world):
     for name, said, due in (
         ("reproducible", "not yet known; `mldebt reproduce parcels` shows it", True),
         ("rollback", "not yet known; `mldebt rollback parcels --drill` shows it", True),
-        ("personal_data", "not scanned", False),
     ):
         assert (found[name]["answer"], found[name]["standing"]) == (said, "unknown")
         assert found[name]["due"] is due
@@ -330,10 +329,10 @@ def test_the_check_is_evaluated_after_those_that_it_speaks_of(world):
     first, second = ask(world, four_questions.CHECK, rollback.CHECK)
     assert (first.check_name, second.check_name) == (rollback.CHECK, four_questions.CHECK)
     assert second.passed
-    assert second.description == "3 of 3 questions that are due have a good answer."
+    assert second.description == "4 of 4 questions that are due have a good answer."
     told = second.metadata["answers"].value
     assert "✓ **How fast can I go back?** v2 to v1 in " in told
-    assert "? **Is there personal data in it?** not scanned" in told
+    assert "✓ **Is there personal data in it?** 5 batches scanned, none found ([evidence]" in told
     assert "](/assets/parcels/champion?view=checks&checkDetail=rollback_drill), 20" in told
 
 
@@ -343,14 +342,14 @@ def test_the_check_says_which_question_has_no_good_answer(world):
     assert not only.passed
     assert only.severity == dg.AssetCheckSeverity.WARN
     assert only.description == (
-        "1 of 3 questions that are due have a good answer. "
+        "2 of 4 questions that are due have a good answer. "
         "reproducible: not yet known; `mldebt reproduce parcels` shows it; "
         "rollback: not yet known; `mldebt rollback parcels --drill` shows it"
     )
 
 
 def test_a_question_that_cannot_have_an_answer_yet_is_not_held_against_anyone():
-    """With one champion there is no way back, and nothing scans for personal data."""
+    """With one champion there is no way back, and the drill has nothing to go back to."""
     waiting = {"question": "?", "answer": "later", "standing": "unknown", "due": False}
     answers = {"rollback": {**waiting, "link": None, "shown_at": None}}
     assert judged(dg.AssetKey(["p", "champion"]), answers).passed
@@ -420,7 +419,7 @@ def test_the_weekly_job_trains_an_exact_copy_goes_the_way_back_and_then_asks(
     assert [one.check_name for one in found] == [*EVIDENCE_CHECKS]
     assert all(one.passed for one in found), [one.description for one in found]
     assert found[1].description.startswith("v2: bit-identical; ")
-    assert found[-1].description == "3 of 3 questions that are due have a good answer."
+    assert found[-1].description == "4 of 4 questions that are due have a good answer."
     for name in ("reproducible", "rollback"):
         assert answers(world)[name]["evidence"]["run_id"] == done.run_id
     assert world.platform.record("parcels").path.read_bytes() == before

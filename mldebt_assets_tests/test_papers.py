@@ -230,7 +230,7 @@ def test_a_page_loads_nothing_from_anywhere(dossier):
 def test_the_limits_follow_from_the_facts(dossier):
     """A stock phrase warns nobody."""
     calm = limits(dossier)
-    assert "Personal data: not scanned." in calm
+    assert "Personal data: 5 batches scanned, none found." in calm
     assert not [one for one in calm if "against the gate" in one or "slices have fewer" in one]
     other = copy.deepcopy(dossier)
     other["promotion"] |= {"overrules": 3, "expires": "2020-07-01", "by": "ada", "gate": "too few"}

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from mldebt_assets.assets.collecting import collect, refused_check
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.raw import landed, table_metadata
+from mldebt_assets.assets.refusal import refuse
 from mldebt_assets.assets.reuse import Made
-from mldebt_assets.assets.validated import refuse
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError
+from mldebt_assets.core.privacy import declared
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
@@ -37,7 +39,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **common(pipeline, "labels", kinds={"dvc", "csv"}, partitioned=True),
         deps=[key(pipeline, "validated")],
-        check_specs=[check_spec(CHECK, asset_key, MEANING, partitions=batches(pipeline))],
+        check_specs=[
+            check_spec(CHECK, asset_key, MEANING, partitions=batches(pipeline)),
+            check_spec(declared.CHECK, asset_key, declared.MEANING, partitions=batches(pipeline)),
+        ],
         description=f"What really happened, as far as it is known. {source.description}.",
     )
     def labels(
@@ -46,15 +51,30 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         batch = context.partition_key
         reading = Reading(context.instance, platform.snapshots)
         rows = reading.load(reading.newest(key(pipeline, "validated"), batch))
-        blob, whence = landed(pipeline, source, batch)
+        came, whence = landed(pipeline, source, batch)
+        try:
+            collected = collect(
+                pipeline,
+                platform,
+                asset=asset_key,
+                columns=pipeline.label_columns,
+                batch=batch,
+                blob=came,
+                limits=source.limits,
+            )
+        except BatchRefusedError as problem:
+            yield refused_check(asset_key, problem)
+            refuse(context, pipeline, platform, problem, unstored=came)
+        yield collected.check
+        blob = collected.blob
         try:
             found = parsed(pipeline, batch, blob)
         except BatchRefusedError as problem:
             refuse(context, pipeline, platform, problem)
         verdict = known_rows(pipeline, rows, found)
         yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
-        facts = table_metadata(pipeline.label_columns, batch, blob, source.limits)
-        yield dg.Output(blob, metadata={**whence, **facts, **reading.metadata()})
+        table = table_metadata(pipeline.label_columns, batch, blob, source.limits)
+        yield dg.Output(blob, metadata={**whence, **collected.facts, **table, **reading.metadata()})
 
     return [labels]
 

@@ -9,13 +9,16 @@ from urllib.parse import quote
 import dagster as dg
 
 from mldebt_assets.assets import reproduction, rollback
+from mldebt_assets.assets.collecting import SCAN
 from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets.assets.input_change import change_over_the_month, sentence
 from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.personal_data import in_words
 from mldebt_assets.core.errors import SnapshotError, UnreachableError
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion, Fact, champions_of, way_back
 from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import at_storage_id
 
 QUESTIONS = {
     "reproducible": "Can I train an exact copy now?",
@@ -68,7 +71,7 @@ def answers_of(
         "reproducible": reproducible(instance, pipeline, facts),
         "input_change": input_change(instance, platform, pipeline, facts),
         "rollback": rehearsed(instance, pipeline, facts),
-        "personal_data": Answer(said=NOT_SCANNED),
+        "personal_data": personal_data(instance, pipeline, facts),
     }
     return {
         name: as_document(name, answer, platform.home.dagster_ui, now)
@@ -149,6 +152,40 @@ def rehearsed(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact
         return to_be_shown(f"mldebt rollback {pipeline.name} --drill") if there_is_one else Answer()
     return of_check(
         shown, champions[-1], shown["to"] if shown.get("drill") is False else shown.get("from")
+    )
+
+
+def personal_data(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[Fact]) -> Answer:
+    """Return what the scans found of what the champion was trained on.
+
+    Whatever was found and not declared was refused as it came, so what is told is declared, or too
+    little to be sure of. It is a warning where a batch was never scanned.
+    """
+    champions = champions_of(facts)
+    if not champions:
+        return Answer(said=NOT_SCANNED)
+    asset = key(pipeline, "training_set")
+    stored = at_storage_id(
+        instance, asset, champions[-1].promotion.body["training_set"]["storage_id"]
+    )
+    known = stored.metadata.get(SCAN)
+    if known is None:
+        return Answer(said=NOT_SCANNED, due=True)
+    unscanned = known["unscanned"]
+    missing = f"; not scanned: {', '.join(unscanned)}" if unscanned else ""
+    return Answer(
+        said=in_words(known) + missing,
+        standing=WARNING if unscanned else OK,
+        due=True,
+        evidence={
+            "asset": asset.to_user_string(),
+            "sha256": stored.snapshot.sha256,
+            "storage_id": stored.storage_id,
+            "run_id": stored.run_id,
+            **known,
+        },
+        timestamp=stored.timestamp,
+        page=page_of(asset.to_user_string()),
     )
 
 

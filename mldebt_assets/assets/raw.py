@@ -1,30 +1,60 @@
-"""``p/raw``: the very bytes that came, kept for ever under their hash."""
+"""``p/raw``: the very bytes that came, kept for ever under their hash.
 
-from collections.abc import Sequence
+Only what is declared so is pseudonymised before; what nobody declared is not stored at all.
+"""
+
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from mldebt_assets.assets.keys import common
+from mldebt_assets.assets.collecting import collect, refused_check
+from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.refusal import refuse
+from mldebt_assets.assets.reuse import Made
+from mldebt_assets.assets.verdicts import check_spec
 from mldebt_assets.core.errors import BatchRefusedError, UnknownBatchError
 from mldebt_assets.core.policies import Limits
+from mldebt_assets.core.privacy.declared import CHECK, MEANING
 from mldebt_assets.home import project_root
 from mldebt_assets.pipeline import Column, LandingFolder, Pipeline, check_batch_name
+from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import COLUMN_SCHEMA
 from mldebt_assets.store import Blob
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     """Return the asset that stores a landed file as it is."""
+    asset_key = key(pipeline, "raw")
 
     @dg.asset(
         **common(pipeline, "raw", kinds={"dvc", "csv"}, partitioned=True),
+        check_specs=[check_spec(CHECK, asset_key, MEANING, partitions=batches(pipeline))],
+        output_required=False,
         description=f"The very bytes that came. {pipeline.source.description}.",
     )
-    def raw(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Blob]:
+    def raw(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[Made]:
         batch = context.partition_key
-        blob, whence = landed(pipeline, pipeline.source, batch)
-        facts = table_metadata(pipeline.batch_columns, batch, blob, pipeline.source.limits)
-        return dg.MaterializeResult(value=blob, metadata={**whence, **facts})
+        came, whence = landed(pipeline, pipeline.source, batch)
+        try:
+            collected = collect(
+                pipeline,
+                platform,
+                asset=asset_key,
+                columns=pipeline.source_columns,
+                batch=batch,
+                blob=came,
+                limits=pipeline.source.limits,
+            )
+        except BatchRefusedError as problem:
+            yield refused_check(asset_key, problem)
+            refuse(context, pipeline, platform, problem, unstored=came)
+        yield collected.check
+        facts = table_metadata(
+            pipeline.batch_columns, batch, collected.blob, pipeline.source.limits
+        )
+        yield dg.Output(collected.blob, metadata={**whence, **collected.facts, **facts})
 
     return [raw]
 

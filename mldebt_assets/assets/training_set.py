@@ -7,7 +7,9 @@ from typing import Any
 
 import dagster as dg
 
+from mldebt_assets.assets.collecting import SCAN
 from mldebt_assets.assets.keys import batches, common, key
+from mldebt_assets.assets.personal_data import known_of
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.core.errors import (
     DigestMismatchError,
@@ -68,7 +70,11 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 manifest = describe(pipeline, chosen, context.instance)
             else:
                 manifest = earlier
-            facts = {"rows": manifest["rows"], "batches": len(manifest["batches"])}
+            facts = {
+                "rows": manifest["rows"],
+                "batches": len(manifest["batches"]),
+                SCAN: dg.MetadataValue.json(known_of(context.instance, pipeline, reading)),
+            }
             yield dg.Output(manifest, metadata=facts)
 
         yield from once(context, pipeline, reading, make)

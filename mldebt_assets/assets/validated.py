@@ -1,29 +1,28 @@
 """``p/validated`` and ``p/quarantine``: the rows that pass, and the others with their reasons.
 
 A batch refused as a whole makes neither event: its check results and a refusal are recorded, then
-the step fails, so that nothing, now or later, can build on it. Refused bytes are looked at again
-once the pipeline declares its data otherwise: that is how a person accepts a change of the schema.
+the step fails, so that nothing, now or later, can build on it.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.raw import declared_schema
+from mldebt_assets.assets.refusal import refuse
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError, DeclarationError, SchemaChangedError
-from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.core.schema_change import SCHEMA_CHANGE
 from mldebt_assets.core.suite import COLUMNS, TYPES, meanings
 from mldebt_assets.core.verdict import Verdict
-from mldebt_assets.pipeline import Pipeline, as_configuration
+from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading, newest
+from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -217,39 +216,3 @@ def changes_of(problem: SchemaChangedError) -> dict[str, dg.TableMetadataValue]:
     ]
     columns = [dg.TableColumn(name) for name in records[0].data]
     return {SCHEMA_CHANGE: dg.MetadataValue.table(records, dg.TableSchema(columns))}
-
-
-def declared_data(pipeline: Pipeline) -> str:
-    """Return the digest of all that is declared of the data themselves.
-
-    What another declaration refused may be right under this one.
-    """
-    names = ("columns", "row_key", "expectations", "least_rows", "quarantine_limit")
-    batch_end = as_configuration(pipeline.batch_end)
-    return digest({**{n: as_configuration(getattr(pipeline, n)) for n in names}, "end": batch_end})
-
-
-def refuse(
-    context: dg.AssetExecutionContext,
-    pipeline: Pipeline,
-    platform: Platform,
-    problem: BatchRefusedError,
-) -> NoReturn:
-    """Record the refusal, then fail the step; the champion and every snapshot stay as they are.
-
-    Raises: dagster.Failure, always; it is not retried, since the same bytes fail again.
-    """
-    raw = newest(context.instance, key(pipeline, "raw"), context.partition_key)
-    body = {
-        "batch": context.partition_key,
-        "raw": raw.identity if raw else None,
-        "reason": str(problem),
-        "declared": declared_data(pipeline),
-        "run_id": context.run.run_id,
-    }
-    if isinstance(problem, SchemaChangedError):
-        changes = [change.as_dict() for change in problem.changes]
-        body |= {"class": SCHEMA_CHANGE, "changes": changes}
-    record = platform.record(pipeline.name)
-    record.append("batch_refused", body, effective_at=datetime.now(UTC))
-    raise dg.Failure(description=str(problem), allow_retries=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import dagster as dg
 
+from mldebt_assets.assets.collecting import LANDED
 from mldebt_assets.assets.keys import (
     BATCH_TAG,
     PIPELINE_TAG,
@@ -20,7 +21,7 @@ from mldebt_assets.assets.keys import (
     batches,
     key,
 )
-from mldebt_assets.assets.validated import declared_data
+from mldebt_assets.assets.refusal import declared_data
 from mldebt_assets.automation.decisions import retraining_has_its_turn
 from mldebt_assets.automation.failures import CODE_TAG, after_failures
 from mldebt_assets.automation.reconcile import reconciled
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from mldebt_assets.pipeline import LandingFolder, Pipeline
     from mldebt_assets.resources import Platform
+    from mldebt_assets.snapshots import Stored
     from mldebt_assets.sources.landing import Arrival, Landing
 
 
@@ -295,5 +297,10 @@ def others_taken_in_until(
         dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[batch]),
         limit=LANDINGS_A_BATCH,
     ).records
-    others = [r.timestamp for r in taken_in if as_stored(r).snapshot.sha256 != digest]
+    others = [r.timestamp for r in taken_in if landed_as(as_stored(r)) != digest]
     return max(others, default=0.0)
+
+
+def landed_as(stored: Stored) -> str:
+    """Return the SHA-256 of the bytes that landed, which pseudonyms make other ones."""
+    return str(stored.metadata.get(LANDED, stored.snapshot.sha256))

@@ -18,7 +18,8 @@ MLDebtError
 │   └── OutputError             a file that cannot be written where it was asked for
 ├── DataError                   the data is at fault
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
-│   │   └── SchemaChangedError  one whose columns or types are not the declared ones
+│   │   ├── SchemaChangedError  one whose columns or types are not the declared ones
+│   │   └── PersonalDataError   one with personal data that nobody has declared
 │   ├── BatchChangedError       a landing file that changed or went while it was read
 │   ├── TableFileError          a file that cannot be read as a table
 │   ├── NothingInCommonError    two tables without a column of the same name
@@ -41,6 +42,7 @@ MLDebtError
 ├── RecordError                 the promotion record contradicts itself
 ├── InvalidPaperError           a bill of materials that its own standard refuses
 ├── HomeError                   the home directory is missing, unwritable or half made
+├── PseudonymKeyError           the key of the pseudonyms is missing, unsafe or another one
 ├── CodeMissingError            recorded code that cannot be had any more
 ├── ReproductionError           a training that was to be repeated and broke off
 ├── BusyError                   somebody else is doing this work already
@@ -56,7 +58,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mldebt_assets.core.schema_change import ColumnChange
 
@@ -225,6 +227,23 @@ class SchemaChangedError(BatchRefusedError):
             "what reads it, and run `mldebt replay` again."
         )
         error.changes = tuple(changes)
+        return error
+
+
+class PersonalDataError(BatchRefusedError):
+    """A batch with personal data that nobody has declared; nothing of it is stored."""
+
+    columns: int = 0
+
+    @classmethod
+    def of_columns(cls, batch: str, told: Mapping[str, str], fixes: Sequence[str]) -> Self:
+        found = "; ".join(f"{name!r} {what}" for name, what in told.items())
+        error = cls(
+            f"The batch {batch!r} is refused, and nothing of it is stored: personal data: {found}\n"
+            "Fix: remove it at its source and land the file again; or declare in the pipeline's "
+            f"file what becomes of it: {'; '.join(fixes)}."
+        )
+        error.columns = len(told)
         return error
 
 
@@ -531,6 +550,14 @@ class HomeError(MLDebtError, OSError):
     @classmethod
     def of(cls, path: str, problem: str, fix: str = "run `mldebt init`") -> Self:
         return cls(f"The mldebt home {path} {problem}\nFix: {fix}.")
+
+
+class PseudonymKeyError(MLDebtError, OSError):
+    """The key that makes a pipeline's pseudonyms is missing, unsafe, or not the one it had."""
+
+    @classmethod
+    def of(cls, problem: str, fix: str) -> Self:
+        return cls(f"The key of the pseudonyms {problem}\nFix: {fix}")
 
 
 class CodeMissingError(MLDebtError, LookupError):

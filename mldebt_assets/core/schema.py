@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mldebt_assets.core.privacy.policy import Policy
+
 DType = Literal["string", "int64", "float64", "timestamp"]
 
 
@@ -19,6 +21,7 @@ class Column:
 
     ``minimum`` and ``maximum`` are row-wise rules: a row outside them goes to quarantine. So does
     a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time.
+    ``privacy`` is what becomes of personal data in it; without it, none may be in there.
     """
 
     name: str
@@ -27,6 +30,7 @@ class Column:
     nullable: bool = False
     minimum: float | str | None = None
     maximum: float | str | None = None
+    privacy: Policy | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from mldebt_assets.core.errors import InvalidPaperError
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.papers.limits import limits
 from mldebt_assets.papers.model_card import architecture
-from mldebt_assets.papers.wording import NAMES, NOT_SCANNED, candidate, named
+from mldebt_assets.papers.wording import NAMES, candidate, named, personal_data
 
 if TYPE_CHECKING:
     from cyclonedx.model.bom import Bom
@@ -285,6 +285,6 @@ def dataset(dossier: Json, name: str, facts: Json) -> Json:
         "type": "dataset",
         "name": name,
         "contents": {"properties": properties},
-        "classification": f"personal data: {NOT_SCANNED}",
+        "classification": f"personal data: {personal_data(dossier)}",
         "governance": {"owners": [{"organization": {"name": dossier["pipeline"]["owner"]}}]},
     }

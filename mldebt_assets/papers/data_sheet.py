@@ -11,9 +11,10 @@ from mldebt_assets.papers.limits import total
 from mldebt_assets.papers.page import Cell, Code, Facts, Page, Section, Table, Text
 from mldebt_assets.papers.wording import (
     NOT_DECLARED,
-    NOT_SCANNED,
     named,
     number,
+    personal_data,
+    retention,
     sources,
     trained_on,
 )
@@ -47,7 +48,7 @@ def data_sheet(dossier: dict[str, Any]) -> Page:
                         (source(declared),))
                 for of, declared in sources(dossier)
             ),
-            Section("Personal data and retention", (privacy(),)),
+            Section("Personal data and retention", (privacy(dossier),)),
             Section("Columns", (columns(dossier),)),
             Section("How it is checked", (Text(checks(dossier)), expectations(dossier))),
             Section("Batches", (batches(dossier),)),
@@ -90,12 +91,17 @@ def source(declared: dict[str, Any]) -> Facts:
     return Facts(tuple((name, value or NOT_DECLARED) for name, value in told.items()))
 
 
-def privacy() -> Facts:
+def privacy(dossier: dict[str, Any]) -> Facts:
     """Return what is known of personal data; what is not known is said to be so."""
+    known = dossier["personal_data"] or {"columns": {}}
     return Facts(
         (
-            ("personal data", f"{NOT_SCANNED}: no scan for personal data has been made"),
-            ("retention", NOT_DECLARED),
+            ("personal data", personal_data(dossier)),
+            *(
+                (name, ", ".join([*one["kinds"], one["declared"] or "perhaps, and not declared"]))
+                for name, one in known["columns"].items()
+            ),
+            ("retention", retention(dossier)),
         )
     )
 

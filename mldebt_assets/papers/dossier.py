@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.lineage import trace
 from mldebt_assets.answers.walk import walk
+from mldebt_assets.assets.collecting import SCAN
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.features import BOOKKEEPING
 from mldebt_assets.pipeline import as_configuration
@@ -53,6 +54,7 @@ def gather(
         "lineage": lineage,
         "evaluation": without_drawings(platform.snapshots.load(evaluated.snapshot)),
         "inputs": inputs_of(list(stages["features"].values())[-1]),
+        "personal_data": training_set.metadata.get(SCAN),
         "batches": batches_of(stages, platform.snapshots.load(training_set.snapshot)),
         "artefacts": {
             stage: {name: body[stage][name] for name in ("sha256", "md5", "bytes")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mldebt_assets.papers.wording import NOT_SCANNED, named, number, span
+from mldebt_assets.papers.wording import named, number, personal_data, span
 
 
 def limits(dossier: dict[str, Any]) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def of_the_slices(dossier: dict[str, Any]) -> list[str]:
 def of_the_data(dossier: dict[str, Any]) -> list[str]:
     """Return what the data leave out."""
     batches = dossier["batches"]
-    found = [f"Personal data: {NOT_SCANNED}."]
+    found = [f"Personal data: {personal_data(dossier)}."]
     labelled, rows = (total(batches, name) for name in ("labelled", "rows"))
     if labelled is not None and rows is not None and labelled < rows:
         found.append(

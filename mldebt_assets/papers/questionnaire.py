@@ -8,11 +8,12 @@ from mldebt_assets.papers.evidence import EVALUATION, LINEAGE, RECORD, STATUS, V
 from mldebt_assets.papers.page import Cell, Code, Page, Section, Table, Text
 from mldebt_assets.papers.wording import (
     NOT_DECLARED,
-    NOT_SCANNED,
     candidate,
     decided,
     named,
     number,
+    personal_data,
+    retention,
     sources,
     trained_on,
 )
@@ -95,8 +96,8 @@ def of_the_data(dossier: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("Where do the data come from?", terms["description"] or NOT_DECLARED, sheet),
         ("Under which licence?", terms["licence"] or NOT_DECLARED, sheet),
         ("With whose consent?", terms["consent"] or NOT_DECLARED, sheet),
-        ("Is there personal data in it?", NOT_SCANNED, sheet),
-        ("How long are the data kept?", NOT_DECLARED, sheet),
+        ("Is there personal data in it?", personal_data(dossier), sheet),
+        ("How long are the data kept?", retention(dossier), sheet),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mldebt_assets.assets.personal_data import in_words
 from mldebt_assets.promotions import decider
 
 NOT_DECLARED = "not declared"
@@ -87,6 +88,21 @@ def candidate(dossier: dict[str, Any]) -> dict[str, float]:
     models = dossier["evaluation"]["models"]
     metrics: dict[str, float] = models["candidate"]["metrics"] if models else {}
     return metrics
+
+
+def personal_data(dossier: dict[str, Any]) -> str:
+    """Return what the scans of the training set's batches found of personal data."""
+    known = dossier["personal_data"]
+    if known is None:
+        return NOT_SCANNED
+    missing = f"; not scanned: {', '.join(known['unscanned'])}" if known["unscanned"] else ""
+    return f"{in_words(known)}{missing}"
+
+
+def retention(dossier: dict[str, Any]) -> str:
+    """Return how long the data may be kept, as it is declared of their sources."""
+    told = dict.fromkeys(declared["retention"] for _, declared in sources(dossier))
+    return "; ".join(one for one in told if one) or NOT_DECLARED
 
 
 def sources(dossier: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

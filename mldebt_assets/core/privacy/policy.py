@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,6 +10,7 @@ class Allow:
     """The column may be stored as it is, and ``reason`` says why: it goes into the papers."""
 
     reason: str
+    policy: str = field(default="allowed", init=False)
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Pseudonymise:
     pseudonyms, in every column, batch and file of whoever holds the same key.
     """
 
+    policy: str = field(default="pseudonymised", init=False)
+
 
 @dataclass(frozen=True)
 class Deny:
@@ -27,6 +30,8 @@ class Deny:
 
     Where it is missing or empty, the batch is taken in without it.
     """
+
+    policy: str = field(default="denied", init=False)
 
 
 Policy = Allow | Pseudonymise | Deny
@@ -38,6 +43,4 @@ def in_words(policy: Policy) -> str:
     >>> in_words(Allow(reason="public register"))
     'allowed: public register'
     """
-    if isinstance(policy, Allow):
-        return f"allowed: {policy.reason}"
-    return "pseudonymised" if isinstance(policy, Pseudonymise) else "denied"
+    return f"{policy.policy}: {policy.reason}" if isinstance(policy, Allow) else policy.policy
