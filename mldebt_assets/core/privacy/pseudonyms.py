@@ -33,6 +33,7 @@ class Pseudonyms:
 
     def __init__(self, secret: bytes) -> None:
         self._key = hashlib.blake2b(secret, person=b"mldebt key").digest()
+        self._begun = hashlib.blake2b(key=self._key, digest_size=PSEUDONYM_BYTES)
 
     @property
     def key_id(self) -> str:
@@ -46,7 +47,9 @@ class Pseudonyms:
         >>> Pseudonyms(b"a").of(b"Ada") == Pseudonyms(b"b").of(b"Ada")
         False
         """
-        return hashlib.blake2b(value, key=self._key, digest_size=PSEUDONYM_BYTES).hexdigest()
+        hasher = self._begun.copy()
+        hasher.update(value)
+        return hasher.hexdigest()
 
 
 def protect(
