@@ -1,12 +1,17 @@
 """A broken feed is named, told, and never learned; its repaired file is a batch like any other."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import pytest
 
+from mldebt_assets.answers.lineage import acceptances
 from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.answers.story import chapter
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.training_set import choose
+from mldebt_assets.monitoring.problems import SCORED_ALL_THE_SAME, Ended, checks, of_record
+from mldebt_assets.monitoring.standing import follow
 from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample
@@ -176,6 +181,56 @@ def test_a_person_who_knows_better_has_it_learned(world, shifted, tmp_path, monk
         assert MILES in [features.batch for features, _ in chosen]
         assert (check(copy, MILES).passed, check(copy, MILES).metadata["by"].value) == (True, "ada")
         assert mldebt(*asked).code == 1
+
+
+def test_a_learned_acceptance_stands_in_the_lineage(world, shifted, tmp_path, monkeypatch):
+    """Whoever asks what a model learned should see which of it was refused at first."""
+    with copied(world, tmp_path) as copy:
+        monkeypatch.setattr("mldebt_assets.pipelines.PIPELINES", (copy.pipeline,))
+        asked = ["accept", "parcels", "--batch", MILES, "--reason", "miles are right"]
+        assert mldebt(*asked).code == 0
+        rows = stored(copy, "validated", MILES)
+        entries = [{"validated": {"sha256": rows.snapshot.sha256}}]
+        (found,) = acceptances(facts(copy), entries)
+        assert (found["batch"], found["reason"]) == (MILES, "miles are right")
+        assert "broken feed (unit change)" in found["refused_because"]
+        assert mldebt("lineage", "parcels", "--json").document["accepted"] == []
+
+
+def test_its_drift_is_marked_as_a_broken_feeds(world, shifted, tmp_path, monkeypatch):
+    """Who looks at its columns alone would take them for a shift."""
+    page = tmp_path / "page.html"
+    with copied(world, tmp_path) as copy:
+        monkeypatch.setattr("mldebt_assets.pipelines.PIPELINES", (copy.pipeline,))
+        said = mldebt("drift", "parcels", "--until", MILES, "--html", str(page))
+        told = mldebt("drift", "parcels", "--json").document["batches"]
+    words = " ".join(said.out.split())
+    assert f"{MILES}: broken feed, scored all the same, never learned. " in words
+    assert "broken feed, scored all the same, never learned" in page.read_text()
+    assert {one["batch"]: one["refused"] and one["refused"]["alarm"] for one in told} == {
+        JANUARY: None, FEBRUARY: None, STUCK: None, MILES: "broken feed", SHIFTED: None,
+    }  # fmt: skip
+
+
+def test_its_alert_ends_when_it_is_accepted(world, shifted, tmp_path, monkeypatch):
+    """An alarm that stands after the decision is one that nobody reads."""
+    about = "check parcels/triage no_broken_feed"
+    with copied(world, tmp_path) as copy:
+        monkeypatch.setattr("mldebt_assets.pipelines.PIPELINES", (copy.pipeline,))
+        run = stored(copy, "triage", MILES).run_id
+        record = copy.instance.get_run_record_by_id(run)
+        (problem,) = [
+            found
+            for found in checks(copy.instance, Ended(copy.pipeline, record, 0.0))
+            if found.about == about
+        ]
+        assert problem.how_much.endswith(SCORED_ALL_THE_SAME)
+        standings = follow({}, [problem])
+        asked = (copy.platform, copy.pipeline, standings, datetime.now(UTC))
+        assert about not in {one.about for one in of_record(*asked)[1]}
+        mldebt("accept", "parcels", "--batch", MILES, "--reason", "miles are right")
+        (over,) = [one for one in of_record(*asked)[1] if one.about == about]
+        assert follow(standings, [over])[about].ended_at is not None
 
 
 def test_it_is_scored_and_marked_until_then(world, shifted):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.drift_window import window_of
+from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.outcomes import STAGE as OUTCOMES
 from mldebt_assets.core.errors import UnknownBatchError
@@ -33,7 +34,8 @@ def drift_of(
 ) -> dict[str, Any]:
     """Return what the drift reports say of the ``last`` batches up to ``until``, oldest first.
 
-    Without ``until`` these are the newest. ``window`` is one report on all their rows together.
+    Without ``until`` these are the newest. ``window`` is one report on all their rows together;
+    ``refused`` says of each batch why its newest rows stand refused, None where they do not.
 
     Raises: SnapshotError if a stored report is gone or damaged; UnknownBatchError if ``until``
             has not arrived.
@@ -44,7 +46,9 @@ def drift_of(
             raise UnknownBatchError.of(pipeline.name, until, arrived)
         arrived = arrived[: arrived.index(until) + 1]
     arrived = arrived[-last:]
-    versions = versions_by_reference(platform.record(pipeline.name).facts())
+    facts = platform.record(pipeline.name).facts()
+    versions = versions_by_reference(facts)
+    refused = {one["batch"]: one for one in refused_batches(instance, pipeline, facts)}
     found = {batch: newest(instance, key(pipeline, "drift_report"), batch) for batch in arrived}
     outcomes = newest_of_each(instance, key(pipeline, OUTCOMES), arrived)
     return {
@@ -54,6 +58,7 @@ def drift_of(
                 "batch": batch,
                 **told(platform, pipeline, stored, versions),
                 "outcomes": told_outcomes(platform, outcomes.get(batch)),
+                "refused": refused.get(batch),
             }
             for batch, stored in found.items()
         ],

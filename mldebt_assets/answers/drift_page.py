@@ -49,6 +49,7 @@ def page_of(
     }
     names = {True: ("drift", "drift"), False: ("calm", "no drift")}
     standing, found = names[last["drifted"]] if last["judged"] else ("unknown", "not judged")
+    refused = last["refused"]
     together = answer["window"]
     return DriftPage(
         kind="Drift of a batch",
@@ -65,6 +66,7 @@ def page_of(
         batches=[_batch(told, decided) for told in answer["batches"]],
         together=together["summary"] if together else "",
         outcomes=_outcomes(instance, platform, pipeline, last),
+        refused=(refused["alarm"], refused["reason"], refused["scored"]) if refused else None,
     )
 
 

@@ -16,6 +16,8 @@ from mldebt_assets.promotions import Fact, champion_of, deletions
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import dagster as dg
 
     from mldebt_assets.pipeline import Pipeline
@@ -97,7 +99,21 @@ def trace(
         "environment": model.metadata["environment_facts"],
         "promotion": promotion_of(decision),
         "sources": found["sources"],
+        "accepted": acceptances(platform.record(pipeline.name).facts(), manifest["batches"]),
     }
+
+
+def acceptances(facts: Iterable[Fact], batches: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return who had which of these batches' rows learned, when and why, though refused before."""
+    learned = {entry["validated"]["sha256"] for entry in batches}
+    return [
+        {
+            **{name: fact.body[name] for name in ("batch", "by", "reason", "refused_because")},
+            "recorded_at": fact.recorded_at.isoformat(),
+        }
+        for fact in facts
+        if fact.kind == "feed_accepted" and fact.body["validated"]["sha256"] in learned
+    ]
 
 
 def deletion_of(facts: list[Fact], version: int) -> dict[str, Any] | None:

@@ -106,6 +106,16 @@ class Deletion(TypedDict):
     recorded_at: str
 
 
+class Acceptance(TypedDict):
+    """Who had rows learned that triage had refused as a broken feed, when and why."""
+
+    batch: str
+    by: str
+    reason: str
+    refused_because: str
+    recorded_at: str
+
+
 class Source(TypedDict):
     """Where a batch came from."""
 
@@ -139,7 +149,8 @@ class Lineage(TypedDict):
     """What made a version; before the first champion ``model`` is null and the rest is left out.
 
     ``environment`` has the facts on which the bits may depend, and their ``digest``;
-    ``deleted`` is null while the model is there; ``prediction`` is there where one was asked for.
+    ``accepted`` are those of its batches that a person had learned against triage; ``deleted`` is
+    null while the model is there; ``prediction`` is there where one was asked for.
     """
 
     pipeline: str
@@ -150,6 +161,7 @@ class Lineage(TypedDict):
     environment: NotRequired[dict[str, str | int | list[str] | dict[str, str]]]
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
+    accepted: NotRequired[list[Acceptance]]
     deleted: NotRequired[Deletion | None]
     prediction: NotRequired[Prediction]
 
@@ -374,7 +386,10 @@ class Outcomes(TypedDict):
 
 
 class BatchDrift(TypedDict):
-    """One batch's drift report; before the first champion it judges nothing."""
+    """One batch's drift report; before the first champion it judges nothing.
+
+    ``refused`` says why its newest rows stand refused, null where they do not.
+    """
 
     batch: str
     judged: bool
@@ -386,6 +401,7 @@ class BatchDrift(TypedDict):
     verdicts: list[Verdict]
     columns: dict[str, ColumnDrift]
     outcomes: Outcomes
+    refused: Refused | None
 
 
 class WindowDrift(TypedDict):

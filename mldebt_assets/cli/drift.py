@@ -73,6 +73,11 @@ def show(answer: dict[str, Any]) -> None:
     for summary in dict.fromkeys(batch["summary"] for batch in told if not batch["judged"]):
         of = [batch["batch"] for batch in told if batch["summary"] == summary]
         out.print(f"[dim]{escape(', '.join(of))}: {escape(summary)}[/]")
+    for batch in told:
+        if batch["refused"] is not None:
+            out.print(
+                f"[bold red]{escape(batch['batch'])}[/]: {escape(standing(batch['refused']))}"
+            )
     if not judged:
         return
     out.print(verdicts(judged))
@@ -83,6 +88,16 @@ def show(answer: dict[str, Any]) -> None:
         show_one(judged[0])
     else:
         show_map(judged)
+
+
+def standing(refused: dict[str, Any]) -> str:
+    """Return that a batch stands refused, what nobody does with it, and what mends it.
+
+    >>> standing({"alarm": "broken feed", "reason": "It is.", "fix": "land it.", "scored": True})
+    'broken feed, scored all the same, never learned. It is. Fix: land it.'
+    """
+    scored = "scored all the same, " if refused["scored"] else ""
+    return f"{refused['alarm']}, {scored}never learned. {refused['reason']} Fix: {refused['fix']}"
 
 
 def verdicts(judged: list[dict[str, Any]]) -> Table:

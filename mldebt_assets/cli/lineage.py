@@ -181,6 +181,7 @@ def show(answer: dict[str, Any]) -> None:
         ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
         *made_by(answer["code"], answer["environment"]),
         *decided(promotion),
+        *accepted(answer["accepted"]),
         *gone(answer["deleted"]),
         ("MLflow run", model["mlflow_run_id"]),
     ]
@@ -231,6 +232,18 @@ def decided(promotion: dict[str, Any]) -> list[tuple[str, str]]:
         ("because", promotion["reason"]),
         ("asked for by", promotion["asked_because"]),
         ("replaced", f"v{replaced}" if replaced else "nothing"),
+    ]
+
+
+def accepted(acceptances: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return who had refused rows learned, and why."""
+    return [
+        (
+            f"accepted {one['batch']}",
+            f"by {one['by']}, {one['recorded_at'][:19]} UTC: {one['reason']} "
+            f"({one['refused_because']})",
+        )
+        for one in acceptances
     ]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mldebt_assets.assets import four_questions, reproduction, rollback
+from mldebt_assets.assets import four_questions, reproduction, rollback, triage
 from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets.assets.keys import (
     BATCH_TAG,
@@ -40,6 +40,7 @@ COMMANDS = {
     rollback.CHECK: "mldebt rollback {name} --drill",
 }
 ON_CHAMPION = (reproduction.CHECK, rollback.CHECK, four_questions.CHECK)
+SCORED_ALL_THE_SAME = "The batch is scored all the same; nothing learns from it."
 # What a check's asset was held against: the same finding against another champion is news.
 HELD_AGAINST = ("reference", "scored by")
 LOOKED_AT = {
@@ -180,6 +181,7 @@ def of_check(
     is_error = found.severity == dg.AssetCheckSeverity.ERROR
     of = f" on {found.partition}" if found.partition else ""
     known = (found.check_name, found.asset_key.path[-1])
+    marked = f". {SCORED_ALL_THE_SAME}" if found.check_name == triage.CHECK else ""
     command = next((COMMANDS[one] for one in known if one in COMMANDS), "mldebt status {name}")
     return Problem(
         about=about,
@@ -187,7 +189,7 @@ def of_check(
         severity="error" if is_error else "warn",
         state=f"{found.severity.value} {against}",
         what=f"{asset} failed its check {found.check_name}{of}",
-        how_much=str(found.description or "it gives no reason"),
+        how_much=f"{found.description or 'it gives no reason'}{marked}",
         since=at,
         command=command.format(name=name),
         page=ended.page,
@@ -214,7 +216,25 @@ def of_record(
         for about in known
         if about.startswith(mine) and about not in waiting
     ]
-    return facts, [*found, *over]
+    return facts, [*found, *over, *accepted(pipeline, facts, known)]
+
+
+def accepted(
+    pipeline: Pipeline, facts: Sequence[Fact], known: Mapping[str, Standing]
+) -> Iterator[Over]:
+    """Yield that a broken feed no longer stands, where a person accepted that batch since."""
+    asset = key(pipeline, "triage").to_user_string()
+    standing = known.get(f"check {asset} {triage.CHECK}")
+    if standing is None or standing.ended_at is not None:
+        return
+    for fact in facts:
+        at = fact.recorded_at.timestamp()
+        if (
+            fact.kind == "feed_accepted"
+            and at > standing.problem.since
+            and standing.problem.what.endswith(f" on {fact.body['batch']}")
+        ):
+            yield Over(about=standing.problem.about, at=at)
 
 
 def approval(pipeline: Pipeline, proposal: Fact) -> Problem:

@@ -58,7 +58,8 @@ class DriftPage:
     ``found`` is the verdict in two or three words, ``standing`` drift, calm or unknown;
     ``decision`` what came of it, and why; ``columns`` as ``mldebt drift --json`` has them;
     ``histograms`` by column; ``batches`` oldest first, the last of them the page's own;
-    ``outcomes`` what is told of scores and labels, which are no part of the verdict.
+    ``outcomes`` what is told of scores and labels, which are no part of the verdict;
+    ``refused`` the class of a refused batch, why it is, and whether it was scored all the same.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class DriftPage:
     batches: Sequence[Batch] = ()
     together: str = ""
     outcomes: Sequence[Outcome] = ()
+    refused: tuple[str, str, bool] | None = None
 
 
 def drift_page(shown: DriftPage) -> str:
@@ -117,6 +119,14 @@ def header(shown: DriftPage) -> str:
             f'<div class="decision"><p class="label">Decided</p><p class="what">{escape(what)}</p>'
             f"<p>{escape(why)}</p></div>"
         )
+    if shown.refused is not None:
+        alarm, why, scored = shown.refused
+        what = f"{alarm}, {'scored all the same, ' if scored else ''}never learned"
+        refused = (
+            f'<div class="verdict warning"><p class="label">Refused</p>'
+            f'<p class="what">{MARKS["warning"]} {escape(what)}</p><p>{escape(why)}</p></div>'
+        )
+        decision = refused + decision
     facts = "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.facts
     )
