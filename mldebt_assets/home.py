@@ -73,6 +73,18 @@ def project_root() -> Path:
     return checkout if (checkout / "workspace.yaml").is_file() else Path.cwd()
 
 
+def pipelines_folder() -> Path | None:
+    """Return the folder of a user's own pipeline files; None in a checkout, whose package has them.
+
+    ``MLDEBT_PIPELINES`` names it; for an installed package it is ``pipelines/`` in the current
+    directory.
+    """
+    if named := os.environ.get("MLDEBT_PIPELINES"):
+        return Path(named).expanduser().resolve()
+    root = project_root()
+    return None if (root / "workspace.yaml").is_file() else root / "pipelines"
+
+
 @dataclass(frozen=True)
 class Home:
     """The paths of one installation. Nothing in here is touched by constructing it."""

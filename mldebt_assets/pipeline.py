@@ -6,6 +6,7 @@ strings, so that editors and type checkers follow them. Everything else is deriv
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -55,6 +56,19 @@ __all__ = [
 
 RESERVED = {"compare"}
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def check_pipeline_name(name: str) -> str:
+    """Return ``name`` if a pipeline may be called so; DeclarationError otherwise."""
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", name) or keyword.iskeyword(name):
+        raise DeclarationError.of(
+            name,
+            "its name is not lower case letters, digits and '_', or means something to Python.",
+            "rename it, for example to 'flight_delays'.",
+        )
+    if name in RESERVED:
+        raise DeclarationError.of(name, "`mldebt drift compare` compares two files.", "rename it.")
+    return name
 
 
 def check_batch_name(name: str) -> str:
@@ -132,16 +146,7 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself, before anything runs."""
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,49}", self.name):
-            raise DeclarationError.of(
-                self.name,
-                "its name is not lower case letters, digits and '_'.",
-                "rename it, for example to 'flight_delays'.",
-            )
-        if self.name in RESERVED:
-            raise DeclarationError.of(
-                self.name, "`mldebt drift compare` compares two files.", "rename it."
-            )
+        check_pipeline_name(self.name)
         names = [column.name for column in self.columns]
         twice = sorted(name for name, count in Counter(names).items() if count > 1)
         if twice:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mldebt_assets.core.fingerprint import digest, sha256
+from mldebt_assets.home import pipelines_folder
 
 PACKAGE = Path(__file__).resolve().parent
 BESIDE = ("requirements.lock", "pyproject.toml")
@@ -45,10 +46,16 @@ def code() -> dict[str, Any]:
 def code_digest() -> str:
     """Return the digest of the package's sources, the lock file and pyproject.toml.
 
+    A user's own pipeline files, which lie outside the package, count where there are any.
     It is taken once a process, which is when the code was read; the same in a checkout and in the
     package built from it.
     """
-    return digest_of(PACKAGE)
+    own = pipelines_folder()
+    files = [] if own is None or not own.is_dir() else sorted(own.glob("[a-z]*.py"))
+    if not files:
+        return digest_of(PACKAGE)
+    brought = {file.name: sha256(file.read_bytes()) for file in files}
+    return digest({"package": digest_of(PACKAGE), "pipelines": brought})
 
 
 def digest_of(package: Path) -> str:

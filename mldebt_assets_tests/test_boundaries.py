@@ -144,6 +144,8 @@ def test_imports_run_one_way(path):
 def test_a_pipeline_knows_only_the_declaration_and_the_core(path):
     """A declaration that reached for a resource could not be read without running it."""
     known = {"pipeline", "pipelines", "core"}
+    if path.name == "__init__.py":
+        known.add("home")  # which says where a user's own pipelines lie
     ours = {unit(name) for name in imported(path) if name.startswith("mldebt_assets")}
     assert ours <= known, f"{relative(path)} imports {sorted(ours - known)}"
 

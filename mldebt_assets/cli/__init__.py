@@ -25,6 +25,7 @@ from mldebt_assets.cli import (
     lineage,
     main_job,
     metrics,
+    new,
     papers,
     promotion,
     reproduce,
@@ -93,6 +94,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         doctor.doctor,
     ),
     "Around it": (
+        new.new,
         setup.init,
         setup.fetch,
         setup.publish,

@@ -747,7 +747,49 @@ class AlertTest(TypedDict):
     channels: list[AlertChannel]
 
 
+class NewBatch(TypedDict):
+    """A batch that was landed."""
+
+    batch: str
+    rows: int
+
+
+class NewTarget(TypedDict):
+    """What is predicted; ``positive`` is the value that counts as 1, ``share`` how often it is."""
+
+    column: str
+    task: str
+    positive: str | float | int
+    share: float
+
+
+class NewColumn(TypedDict):
+    """A column as it was declared; ``left_out`` says why it is no input, and is empty for one."""
+
+    dtype: str
+    nullable: bool
+    left_out: str
+
+
+class New(TypedDict):
+    """A table as a pipeline: what was inferred, what was written, and what comes next."""
+
+    pipeline: str
+    file: str
+    landing: str
+    rows: int
+    batches: list[NewBatch]
+    target: NewTarget
+    time: str | None
+    row_key: list[str]
+    split: str | None
+    columns: dict[str, NewColumn]
+    warnings: list[str]
+    next: str
+
+
 DOCUMENTS: dict[str, Any] = {
+    "new": New,
     "replay": Replay,
     "rollback": Rollback,
     "promote": Decided,

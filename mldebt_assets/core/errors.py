@@ -15,6 +15,8 @@ MLDebtError
 │   ├── PortError               a port that cannot be listened on
 │   ├── DeclarationError        a pipeline that contradicts itself
 │   ├── NoSuchFileError         a file to read that is not there
+│   ├── NewPipelineError        a pipeline that cannot be written where it was asked for
+│   ├── TableUnfitError         a table of which no pipeline can be made as it was asked for
 │   └── OutputError             a file that cannot be written where it was asked for
 ├── DataError                   the data is at fault
 │   ├── BatchRefusedError       a batch that cannot be accepted as a whole
@@ -534,6 +536,28 @@ class NoSuchFileError(CallError, FileNotFoundError):
     @classmethod
     def of(cls, path: str, problem: str) -> Self:
         return cls(f"{path} cannot be read: {problem}.\nFix: name a CSV or Parquet file.")
+
+
+class NewPipelineError(CallError):
+    """A new pipeline whose name or place is taken, or cannot be written."""
+
+    @classmethod
+    def of(cls, problem: str, fix: str) -> Self:
+        return cls(f"{problem}\nFix: {fix}")
+
+
+class TableUnfitError(CallError, ValueError):
+    """A table of which no pipeline can be made as it was asked for; no value of it is repeated."""
+
+    @classmethod
+    def of(cls, problem: str, fix: str) -> Self:
+        return cls(f"No pipeline can be made of this table: {problem}\nFix: {fix}")
+
+    @classmethod
+    def lacks(cls, column: str, names: Sequence[str]) -> Self:
+        shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+        said = f"it has no column {column!r}; its columns are {shown}."
+        return cls.of(said, f"{_nearest(column, names)}.")
 
 
 class OutputError(CallError, OSError):

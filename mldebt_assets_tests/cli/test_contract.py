@@ -117,8 +117,10 @@ def documents(world):
         ["audit", "parcels"],
         ["alert-test"],
         ["drift", "compare", table, table],
+        ["new", "brought", "--data", table, "--target", "delay_hours", "--landing", f"{zipped}.d"],
     ]
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLDEBT_PIPELINES", str(world.home.root / "pipelines"))
         patch.setenv("MLDEBT_ALERTS", f"json://127.0.0.1:{free_port()}")  # nobody listens
         return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mldebt_assets.core.features import as_text, row_ids
+from mldebt_assets.core.features import GROUP, ROW_ID, as_text, feature_table, row_ids
 
 A_DAY = 86_400 * 10**9
 MOMENTS = st.one_of(  # nanoseconds since 1970: finer ones, whole seconds, and midnights
@@ -41,3 +41,31 @@ def test_a_missing_moment_has_a_name_too():
         "NaT",
         "2013-05-02 00:00:00",
     ]
+
+
+def table_of(rows, group):
+    return feature_table(
+        rows,
+        pipeline="clinic",
+        row_key=("ward", "age"),
+        group=group,
+        label=lambda visits: visits["missed"],
+        features=lambda visits: visits[["age"]],
+        slices={},
+    )
+
+
+def test_equal_rows_have_names_of_their_own_and_one_group():
+    """Else one is held out and its twin is learned; and labels could not be told apart."""
+    rows = pd.DataFrame({"ward": ["n", "n", "s"], "age": [30, 30, 30], "missed": [0.0, 1.0, 1.0]})
+    made = table_of(rows, None)
+    assert made[ROW_ID].is_unique
+    assert made[GROUP].tolist()[0] == made[GROUP].tolist()[1] != made[GROUP].tolist()[2]
+    assert made[ROW_ID].iloc[0] == made[GROUP].iloc[0]
+
+
+def test_rows_are_grouped_by_the_days_of_a_time():
+    """Rows of one day share what happened that day."""
+    at = pd.to_datetime(["2024-01-01 09:00", "2024-01-01 17:30", "2024-01-02 09:00"])
+    rows = pd.DataFrame({"ward": ["n", "n", "s"], "age": [30, 31, 30], "missed": 0.0, "at": at})
+    assert table_of(rows, "at")[GROUP].tolist() == ["2024-01-01", "2024-01-01", "2024-01-02"]

@@ -1,0 +1,163 @@
+"""``mldebt new``: from a user's table to a pipeline that replays."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich.markup import escape
+
+from mldebt_assets import pipelines
+from mldebt_assets.cli.arguments import AsJson
+from mldebt_assets.cli.opening import facts, out, print_json, say, table
+from mldebt_assets.core.errors import NewPipelineError
+from mldebt_assets.home import pipelines_folder, project_root
+from mldebt_assets.pipeline import BATCH_NAME, check_pipeline_name
+
+if TYPE_CHECKING:
+    from mldebt_assets.core.profile.table import Profile
+
+FEW_DAYS = 40
+UNSAID = re.compile(r"[^A-Za-z0-9._-]+")
+
+NewName = Annotated[str, typer.Argument(help="Lower case letters, digits and '_'.", metavar="NAME")]
+Data = Annotated[
+    str, typer.Option(help="CSV or Parquet: a file, or any fsspec URL.", metavar="FILE_OR_URL")
+]
+Target = Annotated[str, typer.Option(help="The column to be predicted.", metavar="COLUMN")]
+Time = Annotated[
+    str | None,
+    typer.Option(help="When a row came to be; else the only column of times.", metavar="COLUMN"),
+]
+Batch = Annotated[
+    Literal["month", "week", "day", "file"] | None,
+    typer.Option(help="What a batch is; else by how far the times reach."),
+]
+LandingIn = Annotated[
+    Path | None,
+    typer.Option("--landing", help="Where the batches go; else data/landing/NAME."),
+]
+
+
+def new(  # noqa: PLR0917 - a command's options
+    name: NewName,
+    data: Data,
+    target: Target,
+    time: Time = None,
+    batch: Batch = None,
+    landing: LandingIn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a pipeline for a table of yours, and land its rows as batches.
+
+    Types, row key, time, bounds and categories are inferred; what gives the target away, names a
+    row or seems personal is left out of the inputs, and the file says why. Nothing is ever written
+    over.
+
+    Example: `mldebt new cancer --data breast_cancer.csv --target target`
+    """
+    require_free(name)
+    from mldebt_assets.core.profile.table import profile
+    from mldebt_assets.core.profile.writing import pipeline_file
+    from mldebt_assets.sources import bringing
+
+    read, written = bringing.read_anywhere(data)
+    stem = UNSAID.sub("-", Path(data).name.partition(".")[0]).strip("-.")
+    lone = stem if time and BATCH_NAME.fullmatch(stem) else f"{written:%Y-%m-%d}"
+    found = profile(read, target=target, time=time, every=batch, name=lone)
+    root = project_root()
+    folder = (landing or root / "data" / "landing" / name).resolve()
+    inside = folder.is_relative_to(root.resolve())
+    url = folder.relative_to(root.resolve()).as_posix() if inside else folder.as_posix()
+    text = pipeline_file(found, name=name, source=Path(data).name, landing=url)
+    own = pipelines_folder()
+    file = (own or Path(pipelines.__file__).parent) / f"{name}.py"
+    if file.exists():
+        fix = "choose another name; nothing is ever written over."
+        raise NewPipelineError.of(f"{file} is there already.", fix)
+    bringing.land(found, folder)
+    bringing.write_pipeline(file, text)
+    if own is None:
+        bringing.register(Path(pipelines.__file__), name)
+    answer = document(found, name, file, folder)
+    if as_json:
+        print_json(answer)
+    else:
+        show(answer)
+
+
+def require_free(name: str) -> None:
+    """Raise DeclarationError for a bad name, NewPipelineError for one that is taken."""
+    check_pipeline_name(name)
+    if name in {pipeline.name for pipeline in pipelines.PIPELINES}:
+        raise NewPipelineError.of(f"There is a pipeline called {name!r}.", "choose another name.")
+
+
+def document(found: "Profile", name: str, file: Path, folder: Path) -> dict[str, Any]:
+    """Return what was inferred and written, as plain JSON values."""
+    counts = found.batches.value_counts()
+    positive = found.positive
+    return {
+        "pipeline": name,
+        "file": str(file),
+        "landing": str(folder),
+        "rows": len(found.batches),
+        "batches": [{"batch": one, "rows": int(counts[one])} for one in found.names],
+        "target": {
+            "column": found.target,
+            "task": "binary",
+            "positive": positive.item() if hasattr(positive, "item") else positive,
+            "share": found.share,
+        },
+        "time": found.time,
+        "row_key": list(found.row_key),
+        "split": found.time,
+        "columns": {
+            one.name: {"dtype": one.dtype, "nullable": one.nullable, "left_out": one.left_out}
+            for one in found.columns
+        },
+        "warnings": warnings_of(found),
+        "next": f"mldebt replay {name}",
+    }
+
+
+def warnings_of(found: "Profile") -> list[str]:
+    """Return what a person should know before the first replay."""
+    said = [f"{one.column}: {one.why}" for one in found.personal]
+    said += [f"{one}: its type cannot be declared; it was left behind" for one in found.unusable]
+    if found.time and found.days < FEW_DAYS:
+        said.append(
+            f"its times are of {found.days} days: so few can be held out that the gate may say "
+            "that it cannot judge"
+        )
+    return said
+
+
+def show(answer: dict[str, Any]) -> None:
+    """Print what was inferred, and the next command."""
+    batches, target = answer["batches"], answer["target"]
+    first, last = batches[0]["batch"], batches[-1]["batch"]
+    named = first if len(batches) == 1 else f"{first} to {last}"
+    rows = [
+        ("rows", f"{answer['rows']:,} in {len(batches)} batches: {named}"),
+        (
+            "target",
+            f"{target['column']}; 1 is {target['positive']!r}, {target['share']:.1%} of the rows",
+        ),
+        ("time", answer["time"] or "none: a batch's name says of what day it is"),
+        ("row key", ", ".join(answer["row_key"]) or "none: a row is known by all of its values"),
+        ("held out", f"days of {answer['split']}" if answer["split"] else "rows, equal ones whole"),
+    ]
+    apart = {name: one for name, one in answer["columns"].items() if one["left_out"]}
+    inputs = len(answer["columns"]) - len(apart)
+    rows.append(("inputs", f"{inputs} of {len(answer['columns'])} columns"))
+    out.print(facts([(name, escape(text)) for name, text in rows]))
+    if apart:
+        made = table(("no input", "why"))
+        for name, one in apart.items():
+            made.add_row(escape(name), escape(one["left_out"]))
+        out.print(made)
+    for warning in answer["warnings"]:
+        say(f"LOOK  {warning}")
+    say(f"Wrote {answer['file']}")
+    say(f"Next: {answer['next']}")

@@ -1,0 +1,112 @@
+"""A user's table brought in: its file read, cut into batches, and its pipeline file written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from mldebt_assets.core.errors import NewPipelineError, NoSuchFileError
+from mldebt_assets.sources.table_file import read_table
+
+if TYPE_CHECKING:
+    from mldebt_assets.core.profile.table import Profile
+
+REGISTRY_LINE = "PIPELINES: tuple[Pipeline, ...] = ("
+
+
+def read_anywhere(data: str) -> tuple[pa.Table, datetime]:
+    """Return the table of a file or URL, and when it was written (now, where nothing says so).
+
+    Raises: NoSuchFileError if it cannot be read; TableFileError if it is no table.
+    """
+    if "://" not in data:
+        path = Path(data).expanduser()
+        table = read_table(path)
+        return table, datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder, Path(data).name or "table")
+        try:
+            with fsspec.open(data, "rb") as remote, copied.open("wb") as local:
+                shutil.copyfileobj(remote, local)
+        except (OSError, ValueError, ImportError) as problem:
+            raise NoSuchFileError.of(data, f"{type(problem).__name__}: {problem}") from problem
+        return read_table(copied), datetime.now(UTC)
+
+
+def land(profile: Profile, folder: Path) -> list[str]:
+    """Write each batch as a CSV file, all of them or none; return their names.
+
+    Raises: NewPipelineError if something lies there already, or it cannot be written.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        fix = "choose another name, or another folder with --landing."
+        raise NewPipelineError.of(f"The landing folder {folder} is not empty.", fix)
+    apart = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    named = profile.batches.to_numpy()
+    try:
+        apart.mkdir(parents=True)
+        for batch in profile.names:
+            rows = profile.table.take(pa.array(np.flatnonzero(named == batch)))
+            pa_csv.write_csv(rows, apart / f"{batch}.csv")
+        with suppress(FileNotFoundError):
+            folder.rmdir()
+        apart.rename(folder)
+    except OSError as problem:
+        shutil.rmtree(apart, ignore_errors=True)
+        said = f"The batches cannot be written to {folder}: {problem.strerror}."
+        raise NewPipelineError.of(said, "name a folder that can be written.") from problem
+    return profile.names
+
+
+def write_pipeline(file: Path, text: str) -> None:
+    """Write a new pipeline file; where ruff is installed, as it formats it.
+
+    Raises: NewPipelineError if the file is there already, or cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        fix = "choose another name; nothing is ever written over."
+        raise NewPipelineError.of(f"{file} is there already.", fix) from None
+    except OSError as problem:
+        said = f"{file} cannot be written: {problem.strerror}."
+        raise NewPipelineError.of(said, "point MLDEBT_PIPELINES to a folder of yours.") from problem
+    ruff = Path(sys.executable).with_name("ruff")
+    if ruff.is_file():
+        command = [str(ruff), "format", "--quiet", "--line-length", "100", str(file)]
+        subprocess.run(command, check=False, capture_output=True)
+
+
+def register(init: Path, name: str) -> None:
+    """Add a pipeline to the package's list, once."""
+    text = init.read_text(encoding="utf-8")
+    imported = f"from mldebt_assets.pipelines.{name} import {name}\n"
+    if imported in text:
+        return
+    head, line, rest = text.partition(REGISTRY_LINE)
+    listed, end, after = rest.partition(")")
+    names = [*filter(None, (one.strip() for one in listed.split(","))), name]
+    lines = head.splitlines(keepends=True)
+    last = max(i for i, one in enumerate(lines) if one.startswith("from "))
+    imports = sorted([one for one in lines[: last + 1] if one.startswith("from ")] + [imported])
+    before = [one for one in lines[: last + 1] if not one.startswith("from ")]
+    of_all = "".join([*before, *imports, *lines[last + 1 :]])
+    ending = "," if len(names) == 1 else ""
+    whole = f"{of_all}{line}{', '.join(names)}{ending}{end}{after}"
+    part = init.with_name(f".{init.name}.{os.getpid()}")
+    part.write_text(whole, encoding="utf-8")
+    part.replace(init)

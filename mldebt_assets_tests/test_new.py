@@ -1,0 +1,205 @@
+"""From a user's table to a lineage: what is inferred, what is refused, the tutorial."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mldebt_assets import pipelines
+from mldebt_assets.sources.bringing import register
+from mldebt_assets_tests.command_line import mldebt
+
+ROOT = Path(__file__).resolve().parent.parent
+OWN_DATA = r"^## Bring your own data.*?```console\n(.*?)```"
+TUTORIAL = re.search(OWN_DATA, (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)[1]
+ROWS = 2_000
+DAYS = 100
+
+
+def visits(rows=ROWS):
+    """Return visits to a clinic, of 100 days; who comes late, who did not come at all."""
+    draw = np.random.default_rng(7)
+    missed = draw.random(rows) < 0.3
+    when = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(rows) * DAYS // rows, unit="D")
+    return pd.DataFrame({
+        "visit_id": np.arange(rows) + 1,
+        "booked_for": when.strftime("%Y-%m-%d"),
+        "age": np.where(draw.random(rows) < 0.1, "n/a", draw.integers(18, 78, rows).astype(str)),
+        "ward": draw.choice(["north", "south"], rows),
+        "waited_minutes": draw.exponential(20, rows).round(2),
+        "country": "NZ",
+        "email": [f"person{i}@example.org" for i in range(rows)],
+        "reason_missed": np.where(missed, "did not say", ""),
+        "missed": np.where(missed, "yes", "no"),
+    })  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder of one's own for pipelines."""
+    monkeypatch.setenv("MLDEBT_PIPELINES", str(tmp_path / "pipelines"))
+    return tmp_path
+
+
+def bring(place, table, *options, name="clinic", target="missed"):
+    """Write a table as CSV and ask for a pipeline of it."""
+    data = place / "visits.csv"
+    table.to_csv(data, index=False)
+    asked = ["--data", str(data), "--target", target, "--landing", str(place / "landed")]
+    return mldebt("new", name, *asked, *options, "--json")
+
+
+def declared(place, name="clinic"):
+    """Return the pipeline that was written."""
+    return pipelines.loaded(place / "pipelines" / f"{name}.py")
+
+
+def test_what_a_person_would_declare_is_inferred(place):
+    """Nobody wants to be asked what the table says."""
+    said = bring(place, visits())
+    assert (said.code, said.err) == (0, "")
+    told, made = said.document, declared(place)
+    assert (made.time, made.row_key, made.split.group) == (
+        "booked_for",
+        ("visit_id",),
+        "booked_for",
+    )
+    assert [one["batch"] for one in told["batches"]] == ["2024-01", "2024-02", "2024-03", "2024-04"]
+    assert sum(one["rows"] for one in told["batches"]) == ROWS
+    assert told["target"] == {
+        "column": "missed", "task": "binary", "positive": "yes",
+        "share": pytest.approx(visits()["missed"].eq("yes").mean()),
+    }  # fmt: skip
+    age, waited = made.column("age"), made.column("waited_minutes")
+    assert (age.dtype, age.nullable, age.minimum) == ("int64", True, 0)
+    assert waited.minimum == 0
+    assert waited.maximum > visits()["waited_minutes"].max()
+    assert [one.arguments["value_set"] for one in made.expectations] == [["north", "south"]]
+
+
+def test_what_must_be_no_input_is_none_and_says_why(place):
+    """A leak makes a model that is perfect until it is used."""
+    told = bring(place, visits()).document["columns"]
+    why = {name: one["left_out"] for name, one in told.items() if one["left_out"]}
+    assert why.keys() == {
+        "visit_id", "booked_for", "country", "email", "reason_missed", "missed",
+    }  # fmt: skip
+    assert "gives the target away" in why["reason_missed"] or "constant" in why["reason_missed"]
+    assert "personal" in why["email"]
+    assert why["country"] == "it is constant"
+    made = declared(place).features(pd.DataFrame({
+        "age": [30, None], "ward": ["north", "south"], "waited_minutes": [1.0, 2.0],
+        "booked_for": pd.to_datetime(["2024-01-01", "2024-01-02"]),
+    }))  # fmt: skip
+    assert set(made) == {"age", "ward", "waited_minutes", "weekday"}
+
+
+def test_the_file_passes_the_projects_own_lint(place):
+    """A file that its reader's tools complain about is no good start."""
+    bring(place, visits())
+    file = place / "pipelines" / "clinic.py"
+    ruff = Path(sys.executable).with_name("ruff")
+    config = ["--config", str(ROOT / "pyproject.toml"), "--ignore", "INP001,S108"]
+    done = subprocess.run([ruff, "check", *config, file], capture_output=True, text=True)  # noqa: PLW1510
+    assert done.returncode == 0, done.stdout
+
+
+def test_columns_may_be_called_anything(place):
+    """Names come from other people's systems: Python, SQL and HTML among them."""
+    odd = visits().rename(
+        columns={"age": 'class "x"\\', "ward": "<b>;DROP TABLE", "country": "é\t"}
+    )
+    assert bring(place, odd).code == 0
+    assert 'class "x"\\' in [one.name for one in declared(place).columns]
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "told"),
+    [
+        (visits(), {"target": "mised"}, "say 'missed'"),
+        (visits().assign(missed="yes"), {}, "has 1 value"),
+        (visits().assign(missed=""), {}, "has no value"),
+        (visits().assign(missed=["yes"] + ["no"] * (ROWS - 1)), {}, "stands in a single row"),
+        (visits(), {"target": "visit_id"}, "different values"),
+        (visits(), {"name": "flight_delays"}, "There is a pipeline called"),
+        (visits(), {"name": "class"}, "is declared wrongly"),
+        (visits(), {"name": "../x"}, "is declared wrongly"),
+        (visits()[["age", "missed"]], {"options": ["--batch", "month"]}, "no column of times"),
+        (visits(), {"options": ["--time", "ward"]}, "no ISO 8601"),
+        (pd.DataFrame(0, index=range(3), columns=range(10_000)), {"target": "1"}, "10,000 columns"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_a_pipeline_is_refused_and_leaves_nothing(place, table, options, told):
+    """With the reason and the next thing to do, and no half-written folder."""
+    said = bring(place, table, *options.pop("options", []), **options)
+    assert said.code in {2, 3}
+    assert told in said.err
+    assert "\nFix: " in said.err
+    assert sorted(one.name for one in place.iterdir()) == ["visits.csv"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\x00\x01\x02", b"a,b\n1,2,3\n", b"a,b\n", None])
+def test_an_unreadable_table_is_an_error_with_a_fix(place, content):
+    """And never a traceback."""
+    file = place / "broken.csv"
+    if content is not None:
+        file.write_bytes(content)
+    said = mldebt("new", "clinic", "--data", str(file), "--target", "a")
+    assert said.code in {2, 3}
+    assert "\nFix: " in said.err
+
+
+def test_nothing_is_written_over(place):
+    """A person may have worked on it since."""
+    bring(place, visits())
+    file = place / "pipelines" / "clinic.py"
+    file.write_text("mine")
+    said = bring(place, visits(), "--landing", str(place / "other"))
+    assert said.code == 2
+    assert file.read_text() == "mine"
+    assert not (place / "other").exists()
+
+
+def test_the_packages_list_gets_one_line_once(tmp_path):
+    """Run twice, it would otherwise import a pipeline twice."""
+    init = tmp_path / "__init__.py"
+    init.write_text(Path(pipelines.__file__).read_text())
+    register(init, "clinic")
+    once = init.read_text()
+    assert "from mldebt_assets.pipelines.clinic import clinic\n" in once
+    assert "PIPELINES: tuple[Pipeline, ...] = (flight_delays, clinic)" in once
+    compile(once, "pipelines", "exec")
+    register(init, "clinic")
+    assert init.read_text() == once
+
+
+def test_the_readmes_tutorial_leads_from_a_csv_to_a_lineage(tmp_path):
+    """It is the first thing that a newcomer types."""
+    environment = {
+        **os.environ,
+        "MLDEBT_PIPELINES": str(tmp_path / "pipelines"),
+        "MLDEBT_HOME": str(tmp_path / "home"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    said = {}
+    for line in TUTORIAL.splitlines():
+        command = line.removeprefix("$ ")
+        asked = f"{command} --landing {tmp_path / 'landed'}" if " new " in command else command
+        done = subprocess.run(
+            ["bash", "-c", asked], cwd=tmp_path, env=environment, capture_output=True, text=True,
+            timeout=400, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        said[command] = done.stdout
+    assert "promoted v1" in said["mldebt replay cancer"]
+    assert "569 rows in 1 batches" in said["mldebt lineage cancer"]
+    assert json.dumps(sorted(said)).count("mldebt") == 4
