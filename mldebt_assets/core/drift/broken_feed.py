@@ -3,7 +3,8 @@
 A batch is laid beside the champion's reference and the earlier batches. A fault is called only
 where the batch is unlike *every* one of them by far more than they are unlike each other, and the
 fault explains it: whoever refuses a real shift keeps the model from learning it. The limits were
-chosen on the flights of January to March 2013.
+chosen on the flights of January to March 2013; those of the values that a unit leaves, and of the
+orders of look-alikes, with all of that year in view.
 """
 
 from __future__ import annotations
