@@ -241,7 +241,7 @@ class Pipeline:
     @property
     def identified_by(self) -> tuple[str, ...]:
         """The columns whose values say which row it is: the row key, else all but the target's."""
-        others = [c.name for c in self.columns if c.name not in self.target.reads]
+        others = [c.name for c in self.kept_columns if c.name not in self.target.reads]
         return self.row_key or tuple(others)
 
     @property

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from mldebt_assets import pipelines
+from mldebt_assets.core.privacy.policy import Pseudonymise
 from mldebt_assets.sources.bringing import register
 from mldebt_assets_tests.command_line import mldebt
 
@@ -94,6 +95,8 @@ def test_what_must_be_no_input_is_none_and_says_why(place):
     }  # fmt: skip
     assert "gives the target away" in why["reason_missed"] or "constant" in why["reason_missed"]
     assert "personal" in why["email"]
+    assert declared(place).column("email").privacy == Pseudonymise()
+    assert "Pseudonymise" in (place / "pipelines" / "clinic.py").read_text()
     assert why["country"] == "it is constant"
     made = declared(place).features(pd.DataFrame({
         "age": [30, None], "ward": ["north", "south"], "waited_minutes": [1.0, 2.0],

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mldebt_assets.core.profile.table import Profile
 
 FEW_DAYS = 40
+HOW_TO_HIDE = (
+    "personal data are replaced by pseudonyms as they come: first set MLDEBT_PSEUDONYM_KEY to a "
+    "secret of yours, as `openssl rand -hex 32` makes one, or declare another privacy"
+)
 UNSAID = re.compile(r"[^A-Za-z0-9._-]+")
 
 NewName = Annotated[str, typer.Argument(help="Lower case letters, digits and '_'.", metavar="NAME")]
@@ -123,7 +127,8 @@ def document(found: "Profile", name: str, file: Path, folder: Path) -> dict[str,
 
 def warnings_of(found: "Profile") -> list[str]:
     """Return what a person should know before the first replay."""
-    said = [f"{one.column}: {one.why}" for one in found.personal]
+    said = [f"{one.column}: {one.kind} ({one.why})" for one in found.personal]
+    said += [HOW_TO_HIDE] if found.personal else []
     said += [f"{one}: its type cannot be declared; it was left behind" for one in found.unusable]
     if found.time and found.days < FEW_DAYS:
         said.append(

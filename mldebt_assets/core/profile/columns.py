@@ -31,7 +31,10 @@ LEAK_AUC = 0.995
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a column is: ``values`` as declared; ``left_out`` says why it is no input, if so."""
+    """What a column is: ``values`` as declared; ``left_out`` says why it is no input, if so.
+
+    What is ``personal`` is text, since it is to be pseudonymised.
+    """
 
     name: str
     dtype: DType
@@ -40,6 +43,7 @@ class Found:
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[str, ...] = ()
+    personal: bool = False
     left_out: str = ""
 
     @property

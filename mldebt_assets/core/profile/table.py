@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mldebt_assets.core.privacy.scan import Finding
+    from mldebt_assets.core.schema import DType
 
 Every = Literal["month", "week", "day", "file"]
 
@@ -100,21 +101,25 @@ def profile(
         raise TableUnfitError.of(f"{target!r} is no text or number.", "name another --target.")
     usable = {one: values for one, values in taken.items() if values is not None}
     whole = pa.table(usable)
-    columns = [_found(one, values) for one, values in usable.items()]
+    texts = {one: values.cast(pa.string()) for one, values in usable.items()}
+    personal = tuple(one for one in scan(texts) if one.counts and one.column != target)
+    hidden = {one.column: one for one in reversed(personal)}
+    columns = [
+        _found(one, texts[one] if one in hidden else values, personal=one in hidden)
+        for one, values in usable.items()
+    ]
     moment = time_of(columns, time)
     named, cut = cut_by(columns, moment, every, name)
     positive, label = labelled(next(one for one in columns if one.name == target))
     row_key = key_of([one for one in columns if one.name != target], moment)
     early = named.isin(sorted(named.unique())[:FIRST_BATCHES])
-    texts = {one.name: usable[one.name] for one in columns if one.dtype == "string"}
-    personal = tuple(one for one in scan(texts) if one.counts and one.column != target)
     told = [
         _judged(
             one,
             label=label,
             early=early,
             books={target: "it is the target", **({moment: "it is the time"} if moment else {})},
-            personal={finding.column: finding for finding in reversed(personal)},
+            personal=hidden,
         )
         for one in columns
     ]
@@ -133,11 +138,12 @@ def profile(
     )
 
 
-def _found(name: str, values: pa.ChunkedArray) -> Found:
-    dtype = dtype_of(name, values)
+def _found(name: str, values: pa.ChunkedArray, *, personal: bool) -> Found:
+    dtype: DType = "string" if personal else dtype_of(name, values)
     declared = Column(name=name, dtype=dtype, meaning="", nullable=True)
     series, _, _ = typed(pa.table({name: values}), [declared])
-    return Found(name=name, dtype=dtype, values=series[name], nullable=bool(values.null_count))
+    gaps = bool(values.null_count)
+    return Found(name=name, dtype=dtype, values=series[name], nullable=gaps, personal=personal)
 
 
 def time_of(columns: Sequence[Found], asked: str | None) -> str | None:
@@ -252,7 +258,7 @@ def _judged(
         nullable=nullable and books.get(one.name) != "it is the time",
         minimum=None if one.name in books or one.id_like else minimum,
         maximum=None if one.name in books or one.id_like else maximum,
-        levels=levels_of(seen) if one.dtype == "string" else (),
+        levels=levels_of(seen) if one.dtype == "string" and not one.personal else (),
     )
     why = books.get(one.name) or _why_no_input(expected, label, personal)
     return replace(expected, left_out=why)

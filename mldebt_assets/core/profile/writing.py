@@ -38,6 +38,8 @@ def _head(profile: Profile, name: str, source: str) -> str:
     names += ["Training"]
     names += ["Expectation"] if any(one.levels for one in _categories(profile)) else []
     names += ["Drift"] if _ignored(profile) else []
+    policy = "from mldebt_assets.core.privacy.policy import Pseudonymise\n"
+    hidden = policy if any(one.personal for one in profile.columns) else ""
     listed = "\n".join(f"    {one}," for one in sorted(names))
     rows = len(profile.batches)
     notes = [
@@ -48,7 +50,7 @@ def _head(profile: Profile, name: str, source: str) -> str:
         f'"""{_prose(profile.target)}: which rows have it?\n\n{chr(10).join(map(_prose, notes))}\n'
         '"""\n\n'
         "from __future__ import annotations\n\nimport pandas as pd\n\n"
-        f"{periods}from mldebt_assets.pipeline import (\n{listed}\n)\n\n"
+        f"{periods}{hidden}from mldebt_assets.pipeline import (\n{listed}\n)\n\n"
         f"TARGET = {_literal(profile.target)}\n"
         f"POSITIVE = {_literal(profile.positive)}"
         "  # LOOK: the value that counts as 1; every other one counts as 0\n"
@@ -167,6 +169,7 @@ def _column(one: Found) -> str:
     for what, bound in (("minimum", one.minimum), ("maximum", one.maximum)):
         if bound is not None:
             parts.append(f"{what}={_number(bound, one.dtype)}")
+    parts += ["privacy=Pseudonymise()"] if one.personal else []
     return f"Column({', '.join(parts)})"
 
 
