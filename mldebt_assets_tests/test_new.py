@@ -171,6 +171,16 @@ def test_nothing_is_written_over(place):
     assert not (place / "other").exists()
 
 
+def test_where_the_file_cannot_be_written_nothing_is_landed(place, monkeypatch):
+    """Batches without a pipeline would stand in the way of the next try."""
+    (place / "closed").write_text("a file, no folder")
+    monkeypatch.setenv("MLDEBT_PIPELINES", str(place / "closed"))
+    said = bring(place, visits())
+    assert said.code == 2
+    assert "\nFix: " in said.err
+    assert sorted(one.name for one in place.iterdir()) == ["closed", "visits.csv"]
+
+
 def test_the_packages_list_gets_one_line_once(tmp_path):
     """Run twice, it would otherwise import a pipeline twice."""
     init = tmp_path / "__init__.py"

@@ -80,7 +80,11 @@ def new(  # noqa: PLR0917 - a command's options
         fix = "choose another name; nothing is ever written over."
         raise NewPipelineError.of(f"{file} is there already.", fix)
     bringing.land(found, folder)
-    bringing.write_pipeline(file, text)
+    try:
+        bringing.write_pipeline(file, text)
+    except NewPipelineError:
+        bringing.take_back(folder)
+        raise
     if own is None:
         bringing.register(Path(pipelines.__file__), name)
     answer = document(found, name, file, folder)

@@ -70,6 +70,11 @@ def land(profile: Profile, folder: Path) -> list[str]:
     return profile.names
 
 
+def take_back(folder: Path) -> None:
+    """Remove the batches that were just landed, since their pipeline could not be written."""
+    shutil.rmtree(folder)
+
+
 def write_pipeline(file: Path, text: str) -> None:
     """Write a new pipeline file; where ruff is installed, as it formats it.
 
