@@ -160,6 +160,28 @@ def test_an_unreadable_table_is_an_error_with_a_fix(place, content):
     assert "\nFix: " in said.err
 
 
+@pytest.mark.parametrize(
+    "rows", [["--table", "visits"], ["--query", "select * from visits where visit_id > 0"]]
+)
+def test_a_table_of_a_database_is_taken_as_a_file_is(place, rows):
+    """Most tables never were files."""
+    url = f"sqlite:///{place / 'clinic.db'}"
+    visits().to_sql("visits", url, index=False)
+    asked = ["--data", url, "--target", "missed", "--landing", str(place / "landed"), *rows]
+    said = mldebt("new", "clinic", *asked, "--json")
+    assert (said.code, said.err) == (0, "")
+    assert (said.document["rows"], said.document["row_key"]) == (ROWS, ["visit_id"])
+
+
+def test_a_database_that_does_not_answer_is_an_error_without_its_url(place):
+    """The URL may hold a password."""
+    url = f"sqlite:///{place / 'secret' / 'none.db'}"
+    said = mldebt("new", "clinic", "--data", url, "--target", "missed", "--table", "visits")
+    assert said.code == 3
+    assert "secret" not in said.err
+    assert "\nFix: " in said.err
+
+
 def test_nothing_is_written_over(place):
     """A person may have worked on it since."""
     bring(place, visits())

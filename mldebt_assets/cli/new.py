@@ -1,6 +1,7 @@
 """``mldebt new``: from a user's table to a pipeline that replays."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -26,7 +27,10 @@ UNSAID = re.compile(r"[^A-Za-z0-9._-]+")
 
 NewName = Annotated[str, typer.Argument(help="Lower case letters, digits and '_'.", metavar="NAME")]
 Data = Annotated[
-    str, typer.Option(help="CSV or Parquet: a file, or any fsspec URL.", metavar="FILE_OR_URL")
+    str,
+    typer.Option(
+        help="CSV or Parquet: a file or any fsspec URL; or a SQLAlchemy URL.", metavar="FILE_OR_URL"
+    ),
 ]
 Target = Annotated[str, typer.Option(help="The column to be predicted.", metavar="COLUMN")]
 Time = Annotated[
@@ -36,6 +40,14 @@ Time = Annotated[
 Batch = Annotated[
     Literal["month", "week", "day", "file"] | None,
     typer.Option(help="What a batch is; else by how far the times reach."),
+]
+TableName = Annotated[
+    str | None,
+    typer.Option("--table", help="A table, where --data is a SQLAlchemy URL.", metavar="TABLE"),
+]
+Query = Annotated[
+    str | None,
+    typer.Option(help="A query, where --data is a SQLAlchemy URL.", metavar="SQL"),
 ]
 LandingIn = Annotated[
     Path | None,
@@ -50,6 +62,8 @@ def new(  # noqa: PLR0917 - a command's options
     time: Time = None,
     batch: Batch = None,
     landing: LandingIn = None,
+    table_name: TableName = None,
+    query: Query = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a pipeline for a table of yours, and land its rows as batches.
@@ -65,15 +79,22 @@ def new(  # noqa: PLR0917 - a command's options
     from mldebt_assets.core.profile.writing import pipeline_file
     from mldebt_assets.sources import bringing
 
-    read, written = bringing.read_anywhere(data)
-    stem = UNSAID.sub("-", Path(data).name.partition(".")[0]).strip("-.")
+    if table_name is not None and query is not None:
+        raise NewPipelineError.of("Both --table and --query name rows.", "leave one of them out.")
+    if table_name is None and query is None:
+        read, written = bringing.read_anywhere(data)
+        source = Path(data).name
+    else:
+        read = bringing.read_database(data, table=table_name, query=query)
+        written, source = datetime.now(UTC), table_name or "a query"
+    stem = UNSAID.sub("-", source.partition(".")[0]).strip("-.")
     lone = stem if time and BATCH_NAME.fullmatch(stem) else f"{written:%Y-%m-%d}"
     found = profile(read, target=target, time=time, every=batch, name=lone)
     root = project_root()
     folder = (landing or root / "data" / "landing" / name).resolve()
     inside = folder.is_relative_to(root.resolve())
     url = folder.relative_to(root.resolve()).as_posix() if inside else folder.as_posix()
-    text = pipeline_file(found, name=name, source=Path(data).name, landing=url)
+    text = pipeline_file(found, name=name, source=source, landing=url)
     own = pipelines_folder()
     file = (own or Path(pipelines.__file__).parent) / f"{name}.py"
     if file.exists():

@@ -17,7 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from mldebt_assets.core.errors import NewPipelineError, NoSuchFileError
+from mldebt_assets.core.errors import (
+    NewPipelineError,
+    NoSuchFileError,
+    TableFileError,
+    UnreachableError,
+)
 from mldebt_assets.sources.table_file import read_table
 
 if TYPE_CHECKING:
@@ -43,6 +48,34 @@ def read_anywhere(data: str) -> tuple[pa.Table, datetime]:
         except (OSError, ValueError, ImportError) as problem:
             raise NoSuchFileError.of(data, f"{type(problem).__name__}: {problem}") from problem
         return read_table(copied), datetime.now(UTC)
+
+
+def read_database(url: str, *, table: str | None, query: str | None) -> pa.Table:
+    """Return a table of a database (any SQLAlchemy URL), or what a query of it gives.
+
+    Raises: UnreachableError if it does not answer so; TableFileError if it holds no table.
+            Neither repeats the URL, which may hold a password.
+    """
+    import pandas as pd
+    import sqlalchemy
+
+    asked = "the query" if table is None else f"the table {table!r}"
+    try:
+        with sqlalchemy.create_engine(url).connect() as connection:
+            if table is not None:
+                rows = pd.read_sql_table(table, connection)
+            else:
+                rows = pd.read_sql_query(sqlalchemy.text(query or ""), connection)
+        read = pa.Table.from_pandas(rows, preserve_index=False)
+    except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError, OSError) as problem:
+        said = f"{asked} cannot be read ({type(problem).__name__})."
+        raise UnreachableError.of("The database", said) from None
+    except pa.ArrowException:
+        fix = "ask with --query for columns of numbers, text and times."
+        raise TableFileError.of(asked, "a column has values of several types.", fix) from None
+    if not read.num_rows:
+        raise TableFileError.of(asked, "it has no rows.", "name one with rows.")
+    return read
 
 
 def land(profile: Profile, folder: Path) -> list[str]:
