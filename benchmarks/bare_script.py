@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -88,6 +89,7 @@ def features(rows: pd.DataFrame) -> pd.DataFrame:
         row_key=pipeline.row_key,
         group=pipeline.split.group,
         label=pipeline.target.label,
+        task=pipeline.task,
         features=pipeline.features,
         slices=pipeline.slices,
     )
@@ -144,14 +146,12 @@ def evaluate(contest: Contest, threshold: float, out: Path) -> None:
         }
         found = metrics(contest.labels, scores, threshold=threshold, costs=pipeline.costs)
         models[name] = {"threshold": threshold, "metrics": found, "curves": curves}
-    metrics_by_slice(
-        contest.labels,
-        contest.candidate,
-        contest.slices,
-        threshold=threshold,
-        costs=pipeline.costs,
-        least_rows=pipeline.gate.slice_rows,
-    )
+
+    def measured(inside: Any) -> dict[str, float]:
+        labels, scores = contest.labels[inside], contest.candidate[inside]
+        return metrics(labels, scores, threshold=threshold, costs=pipeline.costs)
+
+    metrics_by_slice(contest.slices, measured, least_rows=pipeline.gate.slice_rows)
     picture = evaluation_figure({"models": models, "costs": asdict(pipeline.costs)})
     out.with_suffix(".png").write_bytes(picture.png)
     text = json.dumps({name: model["metrics"] for name, model in models.items()})

@@ -51,10 +51,10 @@ def timed_replay(out: Path) -> None:
         if name.endswith("_figure"):
             setattr(plots, name, timed(name, getattr(plots, name)))
     from mldebt_assets.cli import app
-    from mldebt_assets.core import intervals
+    from mldebt_assets.core import slices
     from mldebt_assets.registry import Registry
 
-    intervals.slice_intervals = timed("slice_intervals", intervals.slice_intervals)
+    slices.slice_intervals = timed("slice_intervals", slices.slice_intervals)
     Registry.log_file = timed("kept_in_mlflow", Registry.log_file)  # type: ignore[method-assign]
     started = time.perf_counter()
     sys.argv = ["mldebt", "replay", "flight_delays"]

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mldebt_assets.core.errors import BatchNameError, DeclarationError
 from mldebt_assets.core.policies import (
@@ -26,12 +26,16 @@ from mldebt_assets.core.policies import (
 )
 from mldebt_assets.core.privacy.policy import Allow, Deny, Pseudonymise
 from mldebt_assets.core.schema import Column, Expectation
+from mldebt_assets.core.tasks import task_of
+from mldebt_assets.core.tasks.level import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     import pandas as pd
+
+    from mldebt_assets.core.tasks.task import Task
 
 __all__ = [
     "Allow",
@@ -55,6 +59,7 @@ __all__ = [
 ]
 
 RESERVED = {"compare"}
+FEWEST_CLASSES = 2
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -101,11 +106,17 @@ class LandingFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What is predicted: ``label`` turns the validated rows into 1.0, 0.0, or NaN for no label."""
+    """What is predicted: ``label`` turns the validated rows into labels, NaN or None for none.
+
+    The ``task`` says what a label is: 1.0 or 0.0 (``binary``), the name of one of the declared
+    ``classes`` (``multiclass``), or a number (``regression``).
+    """
 
     description: str
-    label: Callable[[pd.DataFrame], pd.Series[float]]
+    label: Callable[[pd.DataFrame], pd.Series[Any]]
     reads: tuple[str, ...]
+    task: Literal["binary", "multiclass", "regression"] = "binary"
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +125,7 @@ class Pipeline:
 
     ``labels`` is where they come from where they come later than their batch: a file under the
     batch's name, with the row key and the columns that the target reads, for some or all rows.
-    Without it, these columns are in the batch itself.
+    Without it, these columns are in the batch itself. ``costs`` are those of a binary target.
 
     ``time`` is the column that says when a row came to be. Without it the batch's name must say
     what time its data are of: ``batch_end`` reads it. ``row_key`` names the columns that are unique
@@ -138,7 +149,7 @@ class Pipeline:
     batch_end: Callable[[str], datetime] | None = None
     split: Split = field(default_factory=Split)
     training: Training = field(default_factory=Training)
-    costs: Costs
+    costs: Costs | None = None
     gate: Gate = field(default_factory=Gate)
     drift: Drift = field(default_factory=Drift)
     performance: Performance = field(default_factory=Performance)
@@ -169,7 +180,9 @@ class Pipeline:
                 "declare `time`, or a `batch_end` that reads it from the batch's name.",
             )
         self._refuse_late_columns()
+        self._refuse_late_columns()
         self._refuse_hidden_columns(used)
+        self._refuse_half_a_task()
 
     def _refuse_late_columns(self) -> None:
         """Refuse what needs, when a batch arrives, a column that comes with its labels."""
@@ -211,6 +224,37 @@ class Pipeline:
                     f"{column.name} is pseudonymised, so it is text that says nothing but who.",
                     "declare it as `string`, and read the target from other columns.",
                 )
+
+    def _refuse_half_a_task(self) -> None:
+        """Refuse a task that lacks what it needs, or has what another would."""
+        kind, classes = self.target.task, self.target.classes
+        told: tuple[str, str] | None = None
+        if kind not in LEVELS:
+            told = f"its task is {kind!r}.", f"make it one of {', '.join(LEVELS)}."
+        elif kind == "multiclass" and len(set(classes)) != max(len(classes), FEWEST_CLASSES):
+            told = (
+                f"its {len(classes)} classes are {', '.join(classes) or 'not declared'}.",
+                "declare each class once, two at least: Target(classes=('a', 'b')).",
+            )
+        elif kind != "multiclass" and classes:
+            told = f"it has classes, but its task is {kind}.", "make it Target(task='multiclass')."
+        elif (kind == "binary") != (self.costs is not None):
+            told = (
+                f"its task is {kind}, and costs are {'' if self.costs else 'not '}declared.",
+                "declare Costs for a binary target, and for no other.",
+            )
+        if told is not None:
+            raise DeclarationError.of(self.name, *told)
+
+    @property
+    def task(self) -> Task:
+        """What is asked of the model, and all that follows from it."""
+        return task_of(self.target.task, self.target.classes)
+
+    @property
+    def currency(self) -> str | None:
+        """What costs are counted in; None where there are none."""
+        return self.costs.currency if self.costs is not None else None
 
     def column(self, name: str) -> Column:
         """Return the declared column of this name; KeyError if there is none."""

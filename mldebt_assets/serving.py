@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A version with its pipeline: raw rows in, probabilities out."""
+    """A version with its pipeline: raw rows in, the task's scores out."""
 
     pipeline: Pipeline
     model: FittedModel
 
     def predict(self, rows: pd.DataFrame) -> NDArray[np.float64]:
-        """Return a probability a row, shape (rows,).
+        """Return the task's scores: a probability a row, one a class, or a value.
 
         Args:    the declared columns, without those that the target is read from; others are
                  ignored. Text is read as the declared type, as in a landed file.

@@ -15,11 +15,11 @@ import pytest
 from mldebt_assets.answers.story import chapters
 from mldebt_assets.assets import performance
 from mldebt_assets.assets.keys import REASON_TAG, key
-from mldebt_assets.assets.performance_page import METRICS
 from mldebt_assets.assets.verdicts import shown
 from mldebt_assets.core.evaluation import metrics, roc_auc
 from mldebt_assets.core.features import LABEL, inputs_of
 from mldebt_assets.core.policies import Costs, Drift
+from mldebt_assets.core.tasks.level import METRICS
 from mldebt_assets.core.training import from_bytes, predict
 from mldebt_assets.definitions import define
 from mldebt_assets.jobs import performance_job_name
@@ -160,7 +160,7 @@ def test_before_the_first_champion_there_is_nothing_to_judge(world):
         assert found["labelled"] == ROWS
         assert found["window"]["batches"] == [batch]
         facts = stored(world, "performance", batch).metadata
-        assert not facts.keys() & (set(METRICS) - {"base_rate"})
+        assert not facts.keys() & (set(METRICS["binary"]) - {"base_rate"})
 
 
 @pytest.mark.parametrize(("batch", "least", "most"), [(LATE, 1, 1), (FEW, 120, 220)])
@@ -290,7 +290,7 @@ def test_every_metric_is_drawn_as_a_trend():
     """A metric that is new in the core would otherwise be measured and never seen."""
     labels, scores = np.array([0.0, 1.0]), np.array([0.2, 0.7])
     costs = Costs(false_alarm=1.0, missed=1.0)
-    assert set(metrics(labels, scores, threshold=0.5, costs=costs)) == set(METRICS)
+    assert set(metrics(labels, scores, threshold=0.5, costs=costs)) == set(METRICS["binary"])
 
 
 def test_labels_that_come_late_are_measured_in_every_window_that_holds_them(world):

@@ -19,11 +19,11 @@ from mldebt_assets.plots import (
     drift_figure,
     evaluation_figure,
     performance_figure,
-    score_figure,
     slices_figure,
 )
 from mldebt_assets.plots.drift import MOST_ROWS, SHOWN_BATCHES
 from mldebt_assets.plots.look import COLOURS, HEAT, INK, LINES, MARKERS, MUTED, PAPER, Sheet
+from mldebt_assets.plots.scores import score_figure
 from mldebt_assets.plots.slices import MOST_SLICES
 
 WIDEST_DOTS = 720
@@ -43,7 +43,7 @@ def history(batches, *, names="{:04}-01", promoted_every=3, **instead):
         batch = {
             "batch": names.format(2000 + place),
             "version": 1 + place // promoted_every if served else None,
-            "roc_auc": auc,
+            "level": auc,
             "lower": auc and auc - 0.02,
             "upper": auc and auc + 0.03,
             "base_rate": draw.uniform(0.1, 0.3),
@@ -137,22 +137,24 @@ def drift(batches, columns, *, unjudged=0):
 
 
 NEVER = {"money": None, "money_replaced": None}
-BEFORE = {**NEVER, "roc_auc": None, "lower": None, "upper": None, "version": None}
+BEFORE = {**NEVER, "level": None, "lower": None, "upper": None, "version": None}
 LONG = "export-of-the-depot-{}-second-delivery"
 ONLY = ("candidate", "baseline")
 
 PICTURES = {
-    "performance of a year": lambda: performance_figure(history(12), "USD"),
-    "performance of one batch": lambda: performance_figure(history(3)[2:], "USD"),
+    "performance of a year": lambda: performance_figure(history(12), currency="USD"),
+    "performance of one batch": lambda: performance_figure(history(3)[2:], currency="USD"),
     "performance before the first champion": lambda: performance_figure(history(2, **BEFORE)),
     "performance of nothing": lambda: performance_figure([]),
     "performance without labels": lambda: performance_figure(
-        history(4, **NEVER, roc_auc=None, lower=None, upper=None, base_rate=None)
+        history(4, **NEVER, level=None, lower=None, upper=None, base_rate=None)
     ),
-    "performance of 300 batches": lambda: performance_figure(history(300), "USD"),
-    "performance with long names": lambda: performance_figure(history(9, names=LONG), "USD"),
+    "performance of 300 batches": lambda: performance_figure(history(300), currency="USD"),
+    "performance with long names": lambda: performance_figure(
+        history(9, names=LONG), currency="USD"
+    ),
     "performance with a promotion every batch": lambda: performance_figure(
-        history(36, promoted_every=1), "USD"
+        history(36, promoted_every=1), currency="USD"
     ),
     "scores": lambda: score_figure(*scored(), 0.3),
     "scores of one class": lambda: score_figure(*scored(positive=0.0), 0.3),
@@ -337,7 +339,7 @@ def test_what_is_left_out_is_said():
     assert "left out" not in drift(12, 20).alt
     slices = slices_figure(measured(slices=300)).alt
     assert f"{240 - MOST_SLICES} smaller slices are not drawn" in slices
-    assert "60 slices have too few rows, or one label" in slices
+    assert "60 slices have too few rows, or equal labels" in slices
 
 
 def test_the_worst_column_of_the_last_batch_comes_first():

@@ -19,12 +19,14 @@ from mldebt_assets.resources import Platform
 from mldebt_assets_tests import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
     from mldebt_assets.pipeline import Pipeline
+
+    Declaring = Callable[[Path], Pipeline]
 
 
 def copy_of(home: Home, root: Path) -> Home:
@@ -49,11 +51,11 @@ class World:
     definitions: dg.Definitions
 
     @classmethod
-    def make(cls, root: Path) -> World:
+    def make(cls, root: Path, declare: Declaring = sample.pipeline) -> World:
         """Make an empty installation below ``root`` and point this process to it."""
         os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, to the home used last
         home, landing = Home(root / "home"), root / "landing"
-        pipeline = sample.pipeline(landing)
+        pipeline = declare(landing)
         initialise(home, [pipeline.name])
         os.environ.update(home.environment())
         return cls(
@@ -83,12 +85,12 @@ class World:
 
 
 @contextmanager
-def installation(root: Path) -> Iterator[World]:
+def installation(root: Path, declare: Declaring = sample.pipeline) -> Iterator[World]:
     """Make an empty installation below ``root``; at the end this process is as it was."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLFLOW_TRACKING_URI"):
             patch.setenv(name, "")
-        made = World.make(root)
+        made = World.make(root, declare)
         yield made
         made.instance.dispose()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.lineage import decision_on, deletion_of, trace
 from mldebt_assets.assets.keys import key
+from mldebt_assets.core.tasks.level import level_of
 from mldebt_assets.provenance import changed_files
 from mldebt_assets.snapshots import at_storage_id
 
@@ -182,7 +183,7 @@ def measures(before: Side, after: Side) -> dict[str, Any]:
         for name, value in evaluation["models"].get(role, {}).get("metrics", {}).items():
             found.setdefault(name, {})[at] = value
         for one in evaluation["slices"]:
-            own = (one["metrics"] or {}).get("roc_auc")
+            own = (one["metrics"] or {}).get(level_of(evaluation).key)
             place = (one["dimension"], one["value"])
             slices.setdefault(place, {})[at] = own if role == "candidate" else one["incumbent"]
     return {
@@ -191,6 +192,7 @@ def measures(before: Side, after: Side) -> dict[str, Any]:
             "before": (shared[0] if shared else before.evaluation)["judged_on"],
             "after": (shared[0] if shared else after.evaluation)["judged_on"],
         },
+        "metric": level_of(after.evaluation).name,
         "metrics": [
             {"name": name, **{at: values.get(at) for at in SIDES}} for name, values in found.items()
         ],

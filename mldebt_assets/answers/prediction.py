@@ -88,8 +88,9 @@ def traced(
         "row": row[ROW_ID],
         "batch": scored.batch,
         "score": float(row["score"]),
-        "threshold": float(scored.metadata["threshold"]),
-        "decision": bool(row["decision"]),
+        "threshold": scored.metadata.get("threshold"),
+        "decision": decided(row),
+        "interval": [float(row["lower"]), float(row["upper"])] if "lower" in row else None,
         "version": int(row["version"]),
         "weights_sha256": row["weights_sha256"],
         "scored_at": datetime.fromtimestamp(scored.timestamp, UTC).isoformat(),
@@ -101,6 +102,12 @@ def traced(
         "scorer": scorer.identity,
         "predictions": scored.identity,
     }, promotion
+
+
+def decided(row: dict[str, Any]) -> bool | str | None:
+    """Return whether a row raised an alarm, or which class it was taken for; None for a value."""
+    decision = row.get("decision")
+    return decision if decision is None or isinstance(decision, str) else bool(decision)
 
 
 def ids_of_key(pipeline: Pipeline, text: str) -> set[str]:

@@ -66,6 +66,7 @@ def retraining_of(
         "pipeline": pipeline.name,
         "champion": standing(facts, versions, [when for _, when in batches]),
         "decisions": told_decisions(instance, pipeline, facts),
+        "metric": pipeline.task.level.name,
         "staleness": [asdict(age) for age in staleness_curve(backtests)],
         "backtests": [asdict(backtest) for backtest in backtests],
         "seconds": time.monotonic() - started,
@@ -189,14 +190,13 @@ def trained_versions(
 def backtested(
     pipeline: Pipeline, platform: Platform, versions: Sequence[Version], batches: Sequence[Stored]
 ) -> Iterable[Backtest]:
-    """Yield how each version ranks each labelled batch after those that it learned from.
+    """Yield how well each version does on each labelled batch after those that it learned from.
 
     One table and all models are in memory at a time.
     """
-    from mldebt_assets.core.evaluation import roc_auc
     from mldebt_assets.core.training import predict
 
-    models: dict[int, FittedModel] = {}
+    task, models = pipeline.task, dict[int, "FittedModel"]()
     by_place: dict[int, list[Version]] = defaultdict(list)
     for version in versions:
         for place in range(version.place + 1, len(batches)):
@@ -204,17 +204,19 @@ def backtested(
     for place, of_batch in sorted(by_place.items()):
         table = platform.snapshots.load(batches[place].snapshot)
         known = table[table[LABEL].notna()]
-        labels = known[LABEL].to_numpy()
-        if not 0 < labels.sum() < len(labels):
+        labels = task.numbers(known[LABEL])
+        if task.lacking(labels, "labelled") is not None:
             continue
         for version in of_batch:
             if version.number not in models:
                 models[version.number] = load_model(pipeline, platform, version.weights)
+            model = models[version.number]
+            scores = task.aligned(predict(model, inputs_of(known)), model.classes)
             yield Backtest(
                 version=version.number,
                 batch=str(batches[place].batch),
                 age=place - version.place,
-                roc_auc=roc_auc(labels, predict(models[version.number], inputs_of(known))),
+                value=task.measure(labels, scores),
             )
 
 

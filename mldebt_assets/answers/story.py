@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import BATCH_TAG, PIPELINE_TAG, RETRAINING_TAG, batches, key
-from mldebt_assets.assets.performance_page import METRICS
 from mldebt_assets.core.schema_change import SCHEMA_CHANGE
+from mldebt_assets.core.tasks.level import METRICS
 from mldebt_assets.promotions import champion_of, judged_by_gate, refused_feeds
 from mldebt_assets.snapshots import newest
 
@@ -91,7 +91,11 @@ def chapter(
         batch=batch,
         rows=validated.metadata.get("dagster/row_count") if validated else None,
         scored_by=scored_by,
-        metrics={name: served[name] for name in METRICS if scored_by and name in served},
+        metrics={
+            name: served[name]
+            for name in METRICS[pipeline.target.task]
+            if scored_by and name in served
+        },
         dropped=bool(served.get("dropped")),
         performance=str(served.get("summary", "")),
         drifted=bool(report and report.metadata["drifted"]),

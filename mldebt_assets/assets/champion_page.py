@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from mldebt_assets.assets.evaluation_page import CURVES
+from mldebt_assets.assets.evaluation_page import CURVES, FIT
 from mldebt_assets.assets.keys import key
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import ACT, Fact, decider
@@ -33,7 +33,8 @@ def headline(
     )
     manifest = platform.snapshots.load(training_set.snapshot)
     run_url = platform.registry.run_url(str(model.metadata["mlflow_run_id"]))
-    seen = {CURVES: evaluated.described[CURVES]} if CURVES in evaluated.described else {}
+    pictures = (CURVES, FIT)
+    seen = {name: evaluated.described[name] for name in pictures if name in evaluated.described}
     return {
         "in production": dg.MetadataValue.md(in_production(pipeline, intent, manifest)),
         **seen,

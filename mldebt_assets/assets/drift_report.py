@@ -74,7 +74,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         def make() -> Iterator[Made]:
             compared = compare(context.instance, platform, pipeline, scorer, batch)
             predictions = platform.snapshots.load(batch["predictions"].snapshot)
-            report = {**compared.report, "scores": summary_of(predictions)}
+            report = {**compared.report, "scores": summary_of(pipeline, predictions)}
             triaged = platform.snapshots.load(batch["triage"].snapshot)
             report |= alarm_of(triaged, drifted=report["drifted"])
             yield check_result(
@@ -179,14 +179,18 @@ def picture_of(pipeline: Pipeline, trend: dict[str, dict[str, Any]]) -> dict[str
     return {"drift over the batches": dg.MetadataValue.md(picture.markdown)}
 
 
-def summary_of(predictions: pd.DataFrame) -> dict[str, Any]:
-    """Return how many rows were scored, their mean score, and the share that raised an alarm."""
+def summary_of(pipeline: Pipeline, predictions: pd.DataFrame) -> dict[str, Any]:
+    """Return how many rows were scored, their mean score, and the share that raised an alarm.
+
+    The share is None for a task that raises none.
+    """
     if predictions.empty:
         return {"rows": 0, "mean": None, "alarm_rate": None}
+    told = pipeline.task.summary(predictions)
     return {
         "rows": len(predictions),
-        "mean": float(predictions["score"].mean()),
-        "alarm_rate": float(predictions["decision"].mean()),
+        "mean": told["mean_score"],
+        "alarm_rate": told.get("alarm_rate"),
     }
 
 

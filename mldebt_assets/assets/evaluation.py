@@ -106,18 +106,18 @@ def named(champion: Champion | None) -> dict[str, Any] | None:
 def forward_metric(
     instance: dg.DagsterInstance, pipeline: Pipeline, champion: Champion | None
 ) -> tuple[dict[str, float], list[Stored]]:
-    """Return the incumbent's mean ROC AUC on the batches that it scored before they were learned.
+    """Return the incumbent's mean level on the batches that it scored before they were learned.
 
     Beside it come the performances that it was read from. The candidate has none until its first
     batch arrives, and a batch none until its labels do.
     """
-    read = []
+    read, level = [], pipeline.task.level.key
     for batch in instance.get_dynamic_partitions(batches(pipeline).name or ""):
         served = newest(instance, key(pipeline, "performance"), batch)
         facts = served.metadata if served else {}
         if served and champion and facts.get("scored by") == champion.version:
-            read += [served] if "roc_auc" in facts else []
-    found = [float(served.metadata["roc_auc"]) for served in read]
+            read += [served] if level in facts else []
+    found = [float(served.metadata[level]) for served in read]
     return ({"incumbent": sum(found) / len(found)} if found else {}), read
 
 

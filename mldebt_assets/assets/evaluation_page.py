@@ -4,20 +4,25 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mldebt_assets.core.tasks.level import METRICS, level_of
+
 if TYPE_CHECKING:
     from mldebt_assets.plots import Picture
 
 CURVES = "curves and money"
+FIT = "fit and errors"
 SLICES = "scores and slices"
-SHOWN = ("roc_auc", "pr_auc", "log_loss", "brier", "calibration_error", "cost_per_row")
+SHOWN = 8
 
 
 def drawn(measured: dict[str, Any]) -> dict[str, "Picture"]:
     """Return an evaluation's pictures by their names; none where nothing could be measured."""
-    from mldebt_assets.plots import evaluation_figure, slices_figure
+    from mldebt_assets.plots import evaluation_figure, judged_figure, slices_figure
 
     if not measured["models"]:
         return {}
+    if measured["costs"] is None:
+        return {FIT: judged_figure(measured), SLICES: slices_figure(measured)}
     return {CURVES: evaluation_figure(measured), SLICES: slices_figure(measured)}
 
 
@@ -33,5 +38,6 @@ def page(measured: dict[str, Any], pictures: dict[str, "Picture"]) -> dict[str, 
         for name in metrics["candidate"]
     ]
     columns = [dg.TableColumn(name) for name in ("metric", *metrics)]
-    facts = {f"candidate {n}": v for n, v in metrics["candidate"].items() if n in SHOWN}
+    first = METRICS[level_of(measured).task][:SHOWN]
+    facts = {f"candidate {n}": metrics["candidate"][n] for n in first if n in metrics["candidate"]}
     return {**verdict, "models": dg.MetadataValue.table(records, dg.TableSchema(columns)), **facts}

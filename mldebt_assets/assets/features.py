@@ -71,6 +71,7 @@ def compute(
         row_key=pipeline.identified_by,
         group=pipeline.split.group,
         label=pipeline.target.label,
+        task=pipeline.task,
         features=pipeline.features,
         slices=pipeline.slices,
     )

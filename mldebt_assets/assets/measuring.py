@@ -14,12 +14,18 @@ from mldebt_assets.core.fingerprint import split_of
 from mldebt_assets.core.verdict import Verdict, all_passed
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
     from mldebt_assets.core.gate import Contest
     from mldebt_assets.core.intervals import Interval
+    from mldebt_assets.core.tasks.task import Rule
     from mldebt_assets.core.training import FittedModel
     from mldebt_assets.pipeline import Pipeline
+
+
+ROLES = ("candidate", "incumbent", "baseline")
 
 
 def evaluate(
@@ -44,35 +50,42 @@ def evaluate(
     judged = rows[held_out & rows["_batch"].isin(recent)]
     inputs = inputs_of(judged)
     learned, tuning = training_rows(pipeline, rows)
+    task = pipeline.task
     baseline = fit_baseline(
-        inputs_of(learned), learned[LABEL].to_numpy(), tuning, settings=pipeline.training
+        inputs_of(learned),
+        task.numbers(learned[LABEL]),
+        tuning,
+        settings=pipeline.training,
+        task=task,
     )
     match = Contest(
-        labels=judged[LABEL].to_numpy(),
+        labels=task.numbers(judged[LABEL]),
         groups=judged[GROUP].to_numpy(),
         candidate=predict(candidate, inputs),
-        incumbent=None if incumbent is None else predict(incumbent, inputs),
+        incumbent=None
+        if incumbent is None
+        else task.aligned(predict(incumbent, inputs), incumbent.classes),
         baseline=baseline.predict(inputs),
         slices={name: values.to_numpy() for name, values in slices_of(judged).items()},
         forward=forward,
         seed=pipeline.training.seed,
+        task=task,
     )
     verdicts = judge(match, pipeline.gate)
-    thresholds = {
-        "candidate": candidate.threshold,
-        "incumbent": incumbent.threshold if incumbent else None,
-        "baseline": candidate.threshold,
-    }
-    models = measure(pipeline, match, thresholds)
+    rules = {"candidate": candidate.rule, "baseline": candidate.rule}
+    if incumbent is not None:
+        rules["incumbent"] = incumbent.rule
+    models = measure(pipeline, match, rules)
     if models:
         models["candidate"]["interval"] = asdict(own_interval(match, pipeline.gate))
     measured = {
+        "task": task.kind,
         "promote": all_passed(verdicts),
         "reason": reason_of(verdicts),
         "judged_on": {"batches": recent, "rows": len(judged), "groups": judged[GROUP].nunique()},
         "models": models,
-        "slices": slices(pipeline, match, candidate.threshold),
-        "costs": asdict(pipeline.costs),
+        "slices": slices(pipeline, match, candidate.rule),
+        "costs": asdict(pipeline.costs) if pipeline.costs else None,
         "forward": forward,
         "verdicts": [verdict.as_dict() for verdict in verdicts],
     }
@@ -89,61 +102,39 @@ def reason_of(verdicts: tuple[Verdict, ...]) -> str:
     return by_name["beats_incumbent" if contested else "holds_against_baseline"].reason
 
 
-def measure(
-    pipeline: Pipeline, match: Contest, thresholds: dict[str, float | None]
-) -> dict[str, Any]:
-    """Return each model's metrics and curves on the judged rows."""
-    from mldebt_assets.core.evaluation import (
-        calibration_curve,
-        metrics,
-        roc_curve,
-        score_histogram,
-    )
-
+def measure(pipeline: Pipeline, match: Contest, rules: dict[str, Rule]) -> dict[str, Any]:
+    """Return each model's metrics and what is drawn of it, on the judged rows."""
     models: dict[str, Any] = {}
-    for name, threshold in ({} if match.unjudgeable else thresholds).items():
-        scores = getattr(match, name)
-        if scores is None or threshold is None:
-            continue
-        curves = {
-            "roc": roc_curve(match.labels, scores),
-            "calibration": calibration_curve(match.labels, scores),
-        }
-        histogram = score_histogram(scores, match.labels)
+    for name in () if match.unjudgeable else (one for one in ROLES if one in rules):
+        scores, rule = getattr(match, name), rules[name]
         models[name] = {
-            "threshold": threshold,
-            "metrics": metrics(match.labels, scores, threshold=threshold, costs=pipeline.costs),
-            "curves": {
-                curve: {axis: values.tolist() for axis, values in points.items()}
-                for curve, points in curves.items()
-            },
-            "scores": {name: counts.tolist() for name, counts in histogram.items()},
+            "threshold": rule.threshold,
+            "metrics": match.task.metrics(match.labels, scores, rule, pipeline.costs),
+            **match.task.drawings(match.labels, scores),
         }
     return models
 
 
-def slices(pipeline: Pipeline, match: Contest, threshold: float) -> list[dict[str, Any]]:
+def slices(pipeline: Pipeline, match: Contest, rule: Rule) -> list[dict[str, Any]]:
     """Return the candidate's metrics in every slice.
 
-    Beside them stand the ``interval`` of its ROC AUC over groups and the ``incumbent``'s ROC AUC;
-    each is None where it is not known.
+    Beside them stand the ``interval`` of its level over groups and the ``incumbent``'s level; each
+    is None where it is not known.
     """
-    from mldebt_assets.core.evaluation import auc_by_slice, metrics_by_slice
-    from mldebt_assets.core.intervals import slice_intervals
+    from mldebt_assets.core.evaluation import metrics_by_slice
+    from mldebt_assets.core.slices import levels_by_slice, slice_intervals
+
+    def measured(inside: NDArray[np.bool_]) -> dict[str, float]:
+        labels, scores = match.labels[inside], match.candidate[inside]
+        return match.task.metrics(labels, scores, rule, pipeline.costs)
 
     limits, enough = pipeline.gate, {"least_rows": pipeline.gate.slice_rows}
-    found = metrics_by_slice(
-        match.labels,
-        match.candidate,
-        match.slices,
-        threshold=threshold,
-        costs=pipeline.costs,
-        **enough,
-    )
+    found = metrics_by_slice(match.slices, measured, **enough)
     beside: dict[tuple[str, str], float] = {}
     intervals: dict[tuple[str, str], Interval] = {}
     if not match.unjudgeable:
         intervals = slice_intervals(
+            match.task,
             match.labels,
             match.candidate,
             match.groups,
@@ -154,7 +145,9 @@ def slices(pipeline: Pipeline, match: Contest, threshold: float) -> list[dict[st
             **enough,
         )
         if match.incumbent is not None:
-            beside = auc_by_slice(match.labels, match.incumbent, match.slices, **enough)
+            beside = levels_by_slice(
+                match.task, match.labels, match.incumbent, match.slices, **enough
+            )
     return [
         {
             **asdict(one),

@@ -89,11 +89,9 @@ def attacked(
     )
     table = reading.load_together(training_features(instance, pipeline, manifest))
     table = table[table[LABEL].notna()]
-    inputs, labels = inputs_of(table), table[LABEL].to_numpy()
+    task = pipeline.task
+    inputs, labels = inputs_of(table), task.numbers(table[LABEL])
     place = split_of(table[GROUP], pipeline.split).to_numpy()
-
-    def likelihood(scores: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        return labels * scores + (1 - labels) * (1 - scores)
 
     def likelihood_of(mask: "NDArray[np.bool_]") -> "NDArray[np.float64]":
         model = fit(
@@ -102,12 +100,14 @@ def attacked(
             place[mask] == "tuning",
             settings=pipeline.training,
             costs=pipeline.costs,
+            task=task,
         )
-        return likelihood(predict(model, inputs))
+        return task.likelihood(labels, predict(model, inputs))
 
+    served = load_model(pipeline, platform, body)
     return champion.version, audit(
         likelihood_of,
-        likelihood(predict(load_model(pipeline, platform, body), inputs)),
+        task.likelihood(labels, task.aligned(predict(served, inputs), served.classes)),
         member=place == "training",
         outsider=place == "held_out",
         groups=table[GROUP].to_numpy(),

@@ -178,10 +178,11 @@ def weights_from(
     rows, tuning = training_rows(pipeline, table)
     fitted = fit(
         inputs_of(rows),
-        rows[LABEL].to_numpy(),
+        pipeline.task.numbers(rows[LABEL]),
         tuning,
         settings=pipeline.training,
         costs=pipeline.costs,
+        task=pipeline.task,
         report=report,
     )
     return to_bytes(fitted), len(rows)

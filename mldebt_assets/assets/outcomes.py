@@ -77,7 +77,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         def make() -> Iterator[Made]:
             from mldebt_assets.core.drift.outcomes import judge_outcomes, unjudged
 
-            rows, scores = reading.load(features), reading.load(served).set_index(ROW_ID)["score"]
+            rows, scores = reading.load(features), reading.load(served).set_index(ROW_ID)
             own = sketched_rows(pipeline, rows, scores.reindex(rows[ROW_ID]))
             yield dg.Output(stored(own), SKETCH)
             if scorer["version"] is None:
@@ -151,19 +151,23 @@ def held_out(
         ignore_index=True,
     )
     model = load_model(pipeline, platform, scorer)
-    found = sketched_rows(pipeline, rows, pd.Series(predict(model, inputs_of(rows))))
+    scores = pipeline.task.aligned(predict(model, inputs_of(rows)), model.classes)
+    found = sketched_rows(pipeline, rows, pd.DataFrame(pipeline.task.served(scores, model.rule)))
     read = read_metadata(learned, part="reference")
     of_model = read_of_model(pipeline, "champion", scorer)
     return HeldOut(found, stored(found), counted, {**read, **of_model})
 
 
-def sketched_rows(pipeline: Pipeline, rows: pd.DataFrame, scores: "pd.Series[float]") -> "Outcomes":
-    """Return the sketches of rows' scores, in the order of the rows, and of their labels."""
+def sketched_rows(pipeline: Pipeline, rows: pd.DataFrame, served: pd.DataFrame) -> "Outcomes":
+    """Return the sketches of what rows were given, in their order, and of their labels."""
     from mldebt_assets.core.drift.outcomes import outcomes_of
 
-    known = rows[LABEL].map({0.0: "0", 1.0: "1"}).astype(object)
-    given = pd.DataFrame({"score": scores.to_numpy(dtype="float64")})
-    return outcomes_of(given, known, rows[GROUP], pipeline.split.group or "row")
+    task = pipeline.task
+    given = pd.DataFrame(
+        {name: served[name].to_numpy(dtype="float64") for name in task.score_columns}
+    )
+    labels = task.outcomes(rows[LABEL])
+    return outcomes_of(given, labels, rows[GROUP], pipeline.split.group or "row")
 
 
 def stored(outcomes: "Outcomes") -> Blob:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mldebt_assets.core.performance import Judgement, Served
+    from mldebt_assets.core.tasks.task import Task
 
 CHECK = "no_drop"
 MEANING = "The champion has not lost more than its limit of what it could do when promoted."
@@ -72,7 +73,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             yield check_result(judgement.verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
             history = [*(platform.snapshots.load(one.snapshot) for one in before), report]
             reads = read_metadata(before, part="history") | reads_of_others(pipeline, scorer)
-            yield dg.Output(report, metadata={**page(history, pipeline.costs.currency), **reads})
+            yield dg.Output(report, metadata={**page(history, pipeline.currency), **reads})
 
         history = {str(one.batch): one.snapshot.sha256 for one in before}
         yield from once(context, pipeline, reading, make, history=history)
@@ -163,25 +164,30 @@ def measure(
     from mldebt_assets.core.intervals import Interval
     from mldebt_assets.core.performance import judge, level, nothing_served, realised, together
 
+    task = pipeline.task
     tables = [(reading.load(part.predictions), reading.load(part.features)) for part in window]
-    served = [served_rows(predictions, labels_of(features)) for predictions, features in tables]
+    served = [
+        served_rows(task, predictions, labels_of(features)) for predictions, features in tables
+    ]
     features, whole = tables[-1][1], together(served)
     limits, seed = pipeline.performance, pipeline.training.seed
-    expected = (scorer.get("expected") or {}).get("roc_auc")
-    judgement = judge(whole, expected, limits, seed)
+    expected = (scorer.get("expected") or {}).get(task.level.key)
+    judgement = judge(whole, expected, limits, seed, task)
     if scorer["version"] is None:
-        judgement = nothing_served(NOTHING_SERVED)
-    own = level(served[-1], limits, seed)
+        judgement = nothing_served(NOTHING_SERVED, task)
+    own = level(served[-1], limits, seed, task)
     labels = features[LABEL].dropna()
+    rate = task.base_rate(task.numbers(labels))
     report = {
         "batch": window[-1].features.batch,
+        "task": task.kind,
         "version": scorer["version"],
         "replaced": (scorer.get("replaced") or {}).get("version"),
         "first": (scorer.get("first") or {}).get("version"),
         "rows": len(features),
         "labelled": len(labels),
-        "base_rate": float(labels.mean()) if len(labels) else None,
-        "metrics": realised(served[-1], pipeline.costs),
+        "base_rate": rate,
+        "metrics": realised(served[-1], task.rule_in(tables[-1][0]), pipeline.costs, task),
         "interval": asdict(own) if isinstance(own, Interval) else None,
         "costs": costs_of(pipeline, platform, scorer, served[-1], tables[-1]),
         "window": {
@@ -204,15 +210,15 @@ def labels_of(features: "pd.DataFrame") -> "pd.DataFrame":
     return features.set_index(ROW_ID)[[LABEL, GROUP]]
 
 
-def served_rows(predictions: "pd.DataFrame", labels: "pd.DataFrame") -> "Served":
+def served_rows(task: "Task", predictions: "pd.DataFrame", labels: "pd.DataFrame") -> "Served":
     """Return the rows that were served, with their labels; NaN where there is none for a row."""
     from mldebt_assets.core.performance import Served
 
     found = labels.reindex(predictions[ROW_ID])
     return Served(
-        labels=found[LABEL].to_numpy(),
-        scores=predictions["score"].to_numpy(),
-        alarms=predictions["decision"].to_numpy(),
+        labels=task.numbers(found[LABEL]),
+        scores=task.scores_in(predictions),
+        alarms=task.alarms_in(predictions),
         groups=found[GROUP].to_numpy(),
     )
 
@@ -226,11 +232,13 @@ def costs_of(
 ) -> dict[str, float]:
     """Return what the batch's labelled rows cost, as they were served and by each other way.
 
+    Nothing where no alarms are raised, or nobody served.
+
     The version that was replaced, and the first that there was, decide by their own thresholds.
     """
     from mldebt_assets.core.performance import money
 
-    if scorer["version"] is None:
+    if scorer["version"] is None or served.alarms is None or pipeline.costs is None:
         return {}
     predictions, features = tables
     by_weights = {scorer["weights_sha256"]: served.alarms}
@@ -256,8 +264,8 @@ def alarms_of(
     from mldebt_assets.core.training import predict
 
     model = load_model(pipeline, platform, version)
-    alarms = predict(model, inputs_of(features)) >= model.threshold
-    return pd.Series(alarms, index=features[ROW_ID])
+    served = pipeline.task.served(predict(model, inputs_of(features)), model.rule)
+    return pd.Series(served["decision"], index=features[ROW_ID])
 
 
 def reads_of_others(pipeline: Pipeline, scorer: dict[str, Any]) -> dict[str, dg.MetadataValue]:

@@ -5,23 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-METRICS = (
-    "roc_auc",
-    "pr_auc",
-    "log_loss",
-    "brier",
-    "calibration_error",
-    "lift",
-    "base_rate",
-    "cost_per_row",
-    "cost_total",
-    "cost_never",
-    "rows",
-    "true_positives",
-    "false_positives",
-    "true_negatives",
-    "false_negatives",
-)
+from mldebt_assets.core.tasks.level import METRICS, level_of
+
 WAYS = {
     "served": "what was served",
     "replaced": "the version that it replaced",
@@ -30,12 +15,12 @@ WAYS = {
 }
 
 
-def page(history: Sequence[dict[str, Any]], currency: str) -> dict[str, Any]:
+def page(history: Sequence[dict[str, Any]], currency: str | None) -> dict[str, Any]:
     """Return the metadata of the last report, beside those of the batches before it."""
     from mldebt_assets.plots import performance_figure
 
     report = history[-1]
-    picture = performance_figure([drawn(one) for one in history], currency)
+    picture = performance_figure([drawn(one) for one in history], level_of(report), currency)
     return {
         "dropped": report["dropped"],
         "summary": report["summary"],
@@ -43,8 +28,7 @@ def page(history: Sequence[dict[str, Any]], currency: str) -> dict[str, Any]:
         "window": ", ".join(report["window"]["batches"]),
         **({"scored by": report["version"]} if report["version"] is not None else {}),
         **numbers(report),
-        "what retraining brought": brought(history, currency),
-        **money_table(history, currency),
+        **brought_in_money(history, currency),
         "batches": dg.MetadataValue.md(picture.markdown),
     }
 
@@ -53,14 +37,16 @@ def numbers(report: dict[str, Any]) -> dict[str, float]:
     """Return every number of which a trend is worth drawing, as far as it is known."""
     interval = report["interval"] or {}
     window = report["window"]["interval"] or {}
+    level, metrics = level_of(report), report["metrics"]
+    first = [name for name in METRICS[level.task] if name in metrics]
     found = {
-        **{name: report["metrics"].get(name) for name in METRICS},
-        "roc_auc_lower": interval.get("lower"),
-        "roc_auc_upper": interval.get("upper"),
-        "expected_roc_auc": report["expected"],
-        "window_roc_auc": window.get("point"),
-        "window_roc_auc_lower": window.get("lower"),
-        "window_roc_auc_upper": window.get("upper"),
+        **{name: metrics[name] for name in dict.fromkeys([*first, *metrics])},
+        f"{level.key}_lower": interval.get("lower"),
+        f"{level.key}_upper": interval.get("upper"),
+        f"expected_{level.key}": report["expected"],
+        f"window_{level.key}": window.get("point"),
+        f"window_{level.key}_lower": window.get("lower"),
+        f"window_{level.key}_upper": window.get("upper"),
         "base_rate": report["base_rate"],
         "labelled_share": report["labelled"] / report["rows"] if report["rows"] else None,
         "replaced_cost_per_row": a_row(report, "replaced"),
@@ -87,7 +73,7 @@ def drawn(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "batch": report["batch"],
         "version": report["version"],
-        "roc_auc": report["metrics"].get("roc_auc"),
+        "level": report["metrics"].get(level_of(report).key),
         "lower": interval.get("lower"),
         "upper": interval.get("upper"),
         "base_rate": report["base_rate"],
@@ -96,6 +82,13 @@ def drawn(report: dict[str, Any]) -> dict[str, Any]:
         "money": a_row(report, "served"),
         "money_replaced": a_row(report, "replaced"),
     }
+
+
+def brought_in_money(history: Sequence[dict[str, Any]], currency: str | None) -> dict[str, Any]:
+    """Return what retraining brought, in words and as a table; nothing where nothing costs."""
+    if currency is None:
+        return {}
+    return {"what retraining brought": brought(history, currency), **money_table(history, currency)}
 
 
 def brought(history: Sequence[dict[str, Any]], currency: str) -> str:

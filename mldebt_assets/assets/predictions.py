@@ -34,12 +34,12 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
         def make() -> Iterator[Made]:
             if scorer["version"] is None:
-                yield dg.Output(no_predictions())
+                yield dg.Output(no_predictions(pipeline))
                 return
             model, table = load_model(pipeline, platform, scorer), reading.load(features)
-            scored = score(model, scorer, table)
+            scored = score(pipeline, model, scorer, table)
             facts = {
-                **described(model, scored, table),
+                **described(pipeline, model, scored, table),
                 **read_of_model(pipeline, "champion", scorer),
             }
             yield dg.Output(scored, metadata=facts)
@@ -49,12 +49,21 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     return [predictions]
 
 
-def no_predictions() -> pd.DataFrame:
+def no_predictions(pipeline: Pipeline) -> pd.DataFrame:
     """Return the table of a batch that arrived before there was a champion."""
-    types = {ROW_ID: "object", "score": "float64", "decision": "bool", "version": "int64"}
-    return pd.DataFrame({name: pd.Series([], dtype=t) for name, t in types.items()}).assign(
-        weights_sha256=pd.Series([], dtype="object")
-    )
+    import numpy as np
+
+    from mldebt_assets.core.tasks.task import Rule
+
+    task = pipeline.task
+    none = np.zeros((0, task.outputs) if task.classes else 0)
+    columns = {
+        ROW_ID: pd.Series([], dtype="object"),
+        **task.served(none, Rule(threshold=0.0)),
+        "version": pd.Series([], dtype="int64"),
+        "weights_sha256": pd.Series([], dtype="object"),
+    }
+    return pd.DataFrame(columns)
 
 
 def load_model(pipeline: Pipeline, platform: Platform, scorer: dict[str, Any]) -> "FittedModel":
@@ -79,32 +88,34 @@ def read_of_model(
     return {f"{READ_PREFIX}{role}:{pipeline.name}/model": dg.MetadataValue.json(read)}
 
 
-def score(model: "FittedModel", scorer: dict[str, Any], features: pd.DataFrame) -> pd.DataFrame:
+def score(
+    pipeline: Pipeline, model: "FittedModel", scorer: dict[str, Any], features: pd.DataFrame
+) -> pd.DataFrame:
     """Return a row a scored row: its id, score, decision, and the version and hash that made it."""
     from mldebt_assets.core.training import predict
 
-    scores = predict(model, inputs_of(features))
+    scores = pipeline.task.aligned(predict(model, inputs_of(features)), model.classes)
     return pd.DataFrame(
         {
             ROW_ID: features[ROW_ID],
-            "score": scores,
-            "decision": scores >= model.threshold,
+            **pipeline.task.served(scores, model.rule),
             "version": scorer["version"],
             "weights_sha256": scorer["weights_sha256"],
         }
     )
 
 
-def described(model: "FittedModel", scored: pd.DataFrame, features: pd.DataFrame) -> dict[str, Any]:
+def described(
+    pipeline: Pipeline, model: "FittedModel", scored: pd.DataFrame, features: pd.DataFrame
+) -> dict[str, Any]:
     """Return who scored the batch, how, and the picture of it: labels are shown where known."""
-    from mldebt_assets.plots import score_figure
+    from mldebt_assets.plots import answers_figure
 
-    scores = scored["score"].to_numpy()
-    picture = score_figure(scores, features[LABEL].to_numpy(), model.threshold)
+    task = pipeline.task
+    picture = answers_figure(task, scored, task.numbers(features[LABEL]), model.rule)
     return {
         "scored by": int(scored["version"].iloc[0]),
-        "threshold": model.threshold,
-        "alarm_rate": float(scored["decision"].mean()),
-        "mean_score": float(scores.mean()),
+        **({} if model.threshold is None else {"threshold": model.threshold}),
+        **task.summary(scored),
         "scores": dg.MetadataValue.md(picture.markdown),
     }

@@ -63,7 +63,7 @@ def show(answer: dict[str, Any]) -> None:
     if answer["metrics"]:
         out.print(measured(answer["metrics"], before, after))
     out.print()
-    for line in sliced(answer["slices"], before, after):
+    for line in sliced(answer["slices"], answer["metric"], before, after):
         out.print(line)
 
 
@@ -157,13 +157,13 @@ def measured(metrics: list[dict[str, Any]], before: str, after: str) -> Table:
     return made
 
 
-def sliced(slices: list[dict[str, Any]], before: str, after: str) -> list[Any]:
-    """Return the ROC AUC of slices side by side, largest changes first, and what is left out."""
+def sliced(slices: list[dict[str, Any]], metric: str, before: str, after: str) -> list[Any]:
+    """Return the level of slices side by side, largest changes first, and what is left out."""
     known = [one for one in slices if None not in (one["before"], one["after"])]
     if not known:
         return [f"[dim]No slice has enough rows in both; {len(slices)} have too few.[/]"]
     known.sort(key=lambda one: -abs(one["after"] - one["before"]))
-    made = table(("ROC AUC in slice", before, after, "change"), right=(before, after, "change"))
+    made = table((f"{metric} in slice", before, after, "change"), right=(before, after, "change"))
     for one in known[:MOST_SLICES]:
         made.add_row(escape(f"{one['dimension']} {one['value']}"), *beside(one))
     smaller, few = len(known[MOST_SLICES:]), len(slices) - len(known)

@@ -131,8 +131,9 @@ class Prediction(TypedDict):
     row: str
     batch: str
     score: float
-    threshold: float
-    decision: bool
+    threshold: float | None
+    decision: bool | str | None
+    interval: list[float] | None
     version: int
     weights_sha256: str
     scored_at: str
@@ -236,7 +237,7 @@ class JudgedOn(TypedDict):
 
 
 class SliceChange(TypedDict):
-    """ROC AUC in a slice; null where it had too few rows."""
+    """The ``metric`` in a slice; null where it had too few rows."""
 
     dimension: str
     value: str
@@ -256,6 +257,7 @@ class Diff(TypedDict):
     parameters: list[Change]
     environment: list[Change]
     judged_on: JudgedOn
+    metric: str
     metrics: list[Change]
     slices: list[SliceChange]
 
@@ -472,22 +474,22 @@ class Learned(TypedDict):
 
 
 class Age(TypedDict):
-    """Versions of one age, in batches: their mean ROC AUC, and what they have lost by it."""
+    """Versions of one age, in batches: their mean ``metric``, and what they have lost by it."""
 
     age: int
     backtests: int
-    roc_auc: float
+    value: float
     pairs: int
     lost: float | None
 
 
 class Backtest(TypedDict):
-    """How one version ranks a later batch."""
+    """How well one version does on a later batch, in the ``metric``."""
 
     version: int
     batch: str
     age: int
-    roc_auc: float
+    value: float
 
 
 class Retraining(TypedDict):
@@ -496,6 +498,7 @@ class Retraining(TypedDict):
     pipeline: str
     champion: Learned | None
     decisions: list[RetrainingDecision]
+    metric: str
     staleness: list[Age]
     backtests: list[Backtest]
     seconds: float

@@ -195,11 +195,22 @@ def show(answer: dict[str, Any]) -> None:
     out.print(hashes)
 
 
+def scored(prediction: dict[str, Any]) -> str:
+    """Return a row's score, and what was decided on it: an alarm, a class, or an interval."""
+    score, decision = prediction["score"], prediction["decision"]
+    if prediction["interval"] is not None:
+        lower, upper = prediction["interval"]
+        return f"{score:,.6g}, between {lower:,.6g} and {upper:,.6g}"
+    if isinstance(decision, str):
+        return f"{decision}, with a probability of {score:.6f}"
+    sign, word = (">=", "yes") if decision else ("<", "no")
+    return f"{score:.6f} {sign} {prediction['threshold']:.6f}: {word}"
+
+
 def predicted(pipeline: str, prediction: dict[str, Any]) -> Group:
     """Return a prediction as a page: what was said of the row, and which bytes that came from."""
-    sign, word = (">=", "yes") if prediction["decision"] else ("<", "no")
     rows = [
-        ("score", f"{prediction['score']:.6f} {sign} {prediction['threshold']:.6f}: {word}"),
+        ("score", scored(prediction)),
         ("scored by", f"v{prediction['version']}, under promotion {prediction['promotion']}"),
         ("", prediction["weights_sha256"]),
         ("scored", f"{prediction['scored_at'][:19]} UTC, in Dagster run"),

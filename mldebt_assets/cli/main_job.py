@@ -29,11 +29,12 @@ from mldebt_assets.home import project_root
 
 if TYPE_CHECKING:
     from mldebt_assets.answers.story import Chapter
+    from mldebt_assets.core.tasks.level import Level
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.replay import Outcome
     from mldebt_assets.replay import Progress as Step
 
-HEADINGS = ("batch", "rows", "scored by", "AUC", "dropped", "drifted", "retrained", "gate")
+HEADINGS = ("batch", "rows", "scored by", "{}", "dropped", "drifted", "retrained", "gate")
 DOING = {"batch": "taking in, scoring", "retraining": "training a candidate"}
 
 Until = Annotated[
@@ -57,7 +58,7 @@ def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False)
         told = [chapter.as_dict() for chapter in outcome.chapters]
         print_json({"pipeline": declared.name, "batches": told, "seconds": outcome.seconds})
     else:
-        summarise(declared.name, outcome)
+        summarise(declared, outcome)
     if outcome.failed:
         raise typer.Exit(EXIT_NO)
 
@@ -74,7 +75,7 @@ def watched(declared: Pipeline, until: str | None) -> Outcome:
         awaited = {a.batch for a in arrived if until is None or a.batch <= until}
         known = set(instance.get_dynamic_partitions(batches(declared).name or ""))
         with stderr_of_our_own() as stderr, progress_on(stderr) as shown:
-            watch = Watch(shown, declared.name, awaited, settled=awaited & known)
+            watch = Watch(shown, declared, awaited, settled=awaited & known)
             return run(
                 declared,
                 platform,
@@ -130,14 +131,14 @@ class Watch:
     """
 
     shown: Progress
-    pipeline: str
+    pipeline: Pipeline
     awaited: set[str]
     settled: set[str]
     pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self) -> None:
         self.task = self.shown.add_task(
-            f"replaying {self.pipeline}",
+            f"replaying {self.pipeline.name}",
             total=len(self.awaited),
             completed=len(self.settled),
             pace=self.pace,
@@ -151,18 +152,28 @@ class Watch:
         else:
             self.settled.add(step.batch)
             self.pace.settle(trained=step.chapter.retrained)
-            self.shown.console.print(line(step.chapter), soft_wrap=True)
+            self.shown.console.print(line(step.chapter, level_of(self.pipeline)), soft_wrap=True)
         self.shown.update(self.task, completed=len(self.settled))
 
 
-def line(chapter: Chapter) -> str:
+def level_of(pipeline: Pipeline) -> Level:
+    """Return what the pipeline's versions are compared by."""
+    from mldebt_assets.core.tasks.level import LEVELS
+
+    return LEVELS[pipeline.target.task]
+
+
+def line(chapter: Chapter, level: Level) -> str:
     """Return what became of a batch, in one line of at most 80 columns for names up to 14 long."""
     if chapter.problem:
         return (
             f"[red]{chapter.batch}  {chapter.fault}[/]  {escape(chapter.problem.splitlines()[0])}"
         )
-    auc = chapter.metrics.get("roc_auc")
-    served = f"AUC {auc:.3f} by v{chapter.scored_by}" if auc is not None else "not served yet"
+    found_level = chapter.metrics.get(level.key)
+    if found_level is not None:
+        served = f"{level.short} {found_level:.3f} by v{chapter.scored_by}"
+    else:
+        served = f"scored by v{chapter.scored_by}" if chapter.scored_by else "not served yet"
     return f"{chapter.batch}  {served:<18}  {found(chapter)}  {became(chapter)}"
 
 
@@ -184,18 +195,20 @@ def became(chapter: Chapter) -> str:
     return f"retrained, [dim]refused: v{chapter.champion} stays[/]"
 
 
-def summarise(name: str, outcome: Outcome) -> None:
+def summarise(pipeline: Pipeline, outcome: Outcome) -> None:
     """Print the year as a table, then what this replay did."""
+    name, level = pipeline.name, level_of(pipeline)
+    headings = [heading.format(level.short) for heading in HEADINGS]
     if not outcome.settled:
         say(f"Nothing new: all {len(outcome.chapters)} batches of {name} are settled.")
-    year = table(HEADINGS, right=("rows", "AUC"), title=f"{name}: what became of each batch")
+    year = table(headings, right=("rows", level.short), title=f"{name}: what became of each batch")
     for chapter in outcome.chapters:
-        auc = chapter.metrics.get("roc_auc")
+        found_level = chapter.metrics.get(level.key)
         year.add_row(
             chapter.batch,
             f"{chapter.rows:,}" if chapter.rows else "",
             f"v{chapter.scored_by}" if chapter.scored_by else "",
-            f"{auc:.3f}" if auc is not None else "",
+            f"{found_level:.3f}" if found_level is not None else "",
             "[yellow]yes[/]" if chapter.dropped else "",
             "[yellow]yes[/]" if chapter.drifted else "",
             "yes" if chapter.retrained else "",
@@ -205,10 +218,10 @@ def summarise(name: str, outcome: Outcome) -> None:
     for chapter in outcome.chapters:
         if chapter.problem:
             say(f"{chapter.batch}: {chapter.problem}")
-    served = [c.metrics["roc_auc"] for c in outcome.chapters if "roc_auc" in c.metrics]
+    served = [c.metrics[level.key] for c in outcome.chapters if level.key in c.metrics]
     if served:
         mean = sum(served) / len(served)
-        say(f"Mean AUC of what was served, over {len(served)} batches: {mean:.4f}")
+        say(f"Mean {level.short} of what was served, over {len(served)} batches: {mean:.4f}")
     say(f"{len(outcome.settled)} batches settled in {outcome.seconds:.1f} s")
 
 

@@ -9,7 +9,7 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, HtmlFile, PipelineName
 from mldebt_assets.cli.opening import opened, out, print_json, say, table, write_whole
 
-RIGHT = ("age", "mean AUC", "lost", "backtests")
+HEADINGS = ("age", "mean", "lost", "backtests")
 
 
 def retraining(pipeline: PipelineName, html: HtmlFile = None, as_json: AsJson = False) -> None:
@@ -45,8 +45,8 @@ def show(answer: dict[str, Any]) -> None:
     if answer["staleness"]:
         out.print()
         out.print(staleness(answer["staleness"], answer["champion"]))
-        say("Age: batches since the newest that a version learned from. Lost: the ROC AUC by")
-        say("which the youngest version was better on the same batches.")
+        say("Age: batches since the newest that a version learned from. Mean, and lost, which is")
+        say(f"how much better the youngest version did on the same batches: {answer['metric']}.")
 
 
 def decisions(taken: list[dict[str, Any]]) -> Table:
@@ -64,10 +64,10 @@ def decisions(taken: list[dict[str, Any]]) -> Table:
 
 def staleness(curve: list[dict[str, Any]], champion: dict[str, Any] | None) -> Table:
     """Return a row an age; the champion's own is marked."""
-    made = table(("age", "mean AUC", "lost", "backtests", ""), right=RIGHT)
+    made = table((*HEADINGS, ""), right=HEADINGS)
     for one in curve:
         lost = "" if one["lost"] is None else f"{one['lost']:.3f}"
         here = champion is not None and champion["age"] + 1 == one["age"]
         mark = f"v{champion['version']} will be on the next batch" if champion and here else ""
-        made.add_row(str(one["age"]), f"{one['roc_auc']:.3f}", lost, str(one["backtests"]), mark)
+        made.add_row(str(one["age"]), f"{one['value']:.3f}", lost, str(one["backtests"]), mark)
     return made

@@ -1,28 +1,27 @@
-"""The simple model that a network must beat: logistic regression on the very same rows."""
+"""The simple model that a network must beat: a linear one, fitted to the very same rows."""
 
 from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.preprocessing import OneHotEncoder
 from threadpoolctl import threadpool_limits
 
 from mldebt_assets.core.encoding import Encoding, encode, fit_encoding
-from mldebt_assets.core.training import check_both_labels
+from mldebt_assets.core.tasks.binary import BINARY
+from mldebt_assets.core.training import check_learnable
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from mldebt_assets.core.policies import Training
+    from mldebt_assets.core.tasks.task import Task
 
-INVERSE_PENALTIES = (0.001, 0.01, 0.1, 1.0)
 LEAST_SHARE = 0.005
 
 
@@ -32,14 +31,14 @@ class Baseline:
 
     encoding: Encoding
     columns: OneHotEncoder | None
-    regression: LogisticRegression
+    task: Task
+    regression: Any
 
     def predict(self, inputs: pd.DataFrame) -> NDArray[np.float64]:
-        """Return probabilities, shape (rows,). Raises: MissingInputError, UnusableInputError."""
+        """Return the task's scores. Raises: MissingInputError, UnusableInputError."""
         table = _table(self.encoding, self.columns, inputs)
         with threadpool_limits(1):
-            probabilities = self.regression.predict_proba(table)[:, 1]
-        return np.asarray(probabilities, dtype=np.float64)
+            return self.task.simple_scores(self.regression, table)
 
 
 def fit_baseline(
@@ -48,15 +47,16 @@ def fit_baseline(
     tuning: NDArray[np.bool_],
     *,
     settings: Training,
+    task: Task = BINARY,
 ) -> Baseline:
-    """Return the logistic regression whose penalty does best on the tuning rows.
+    """Return the linear model of the task whose penalty does best on the tuning rows.
 
     It gets what the network gets: the same rows, features, encoding, and tuning rows. A code has
     a column of its own from a two-hundredth of the rows on; the others share one.
     Raises: UntrainableError or UnusableInputError.
     """
-    check_both_labels("training", labels[~tuning])
-    check_both_labels("tuning", labels[tuning])
+    check_learnable(task, "training", labels[~tuning])
+    check_learnable(task, "tuning", labels[tuning])
     encoding = fit_encoding(inputs[~tuning], rare_below=settings.rare_below)
     columns = None
     if encoding.categories:
@@ -67,13 +67,13 @@ def fit_baseline(
     tuning_table = _table(encoding, columns, inputs[tuning])
     with threadpool_limits(1):
         candidates = []
-        regression = LogisticRegression(tol=1e-3, max_iter=200, warm_start=True)
-        for inverse_penalty in INVERSE_PENALTIES:
-            regression.set_params(C=inverse_penalty).fit(training_table, labels[~tuning])
-            loss = log_loss(labels[tuning], regression.predict_proba(tuning_table)[:, 1])
+        regression, penalties = task.simple_models()
+        for penalty in penalties:
+            regression.set_params(**penalty).fit(training_table, labels[~tuning])
+            loss = task.mean_loss(labels[tuning], task.simple_scores(regression, tuning_table))
             candidates.append((loss, deepcopy(regression)))
     _, best = min(candidates, key=lambda candidate: candidate[0])
-    return Baseline(encoding=encoding, columns=columns, regression=best)
+    return Baseline(encoding=encoding, columns=columns, task=task, regression=best)
 
 
 def _table(encoding: Encoding, columns: OneHotEncoder | None, inputs: pd.DataFrame) -> csr_matrix:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Values = NDArray[np.float64]
 
 LEAST_SLOPE = 0.01
+MOST_SLOPE = 100.0
 LEAST_STEP = 1e-12
 MOST_STEPS = 100
 
@@ -41,6 +42,32 @@ def platt(scores: NDArray[np.float64], labels: NDArray[np.float64]) -> tuple[flo
     offset = LEAST_SLOPE * (scores - centre)
     _, intercept = _fit_line(np.zeros_like(scores), targets, offset=offset)
     return LEAST_SLOPE, intercept - LEAST_SLOPE * centre
+
+
+def temperature(logits: NDArray[np.float64], labels: NDArray[np.float64]) -> float:
+    """Return what logits, shape (rows, classes), are to be multiplied by to fit the labels best.
+
+    It is one over the temperature, between 0.01 and 100. The loss is convex in it, so the zero of
+    its slope is found by halving.
+    Source: Guo et al., On calibration of modern neural networks, 2017, with Platt's targets, one
+    class against the rest, which keep it finite where every row is right.
+
+    >>> sure = np.array([[4.0, 0.0], [0.0, 4.0]] * 100)
+    >>> half_right = np.array([0.0, 1.0, 1.0, 0.0] * 50)
+    >>> temperature(sure, half_right) < 0.02
+    True
+    """
+    classes = logits.shape[1]
+    hit = labels[:, None] == np.arange(classes)
+    counts = hit.sum(axis=0)[labels.astype(np.int64)][:, None]
+    targets = np.where(hit, (counts + 1) / (counts + 2), 1 / ((counts + 2) * (classes - 1)))
+    wanted = float((targets * logits).sum(axis=1).mean())
+    low, high = LEAST_SLOPE, MOST_SLOPE
+    for _ in range(MOST_STEPS):
+        middle = (low + high) / 2
+        found = float((softmax(middle * logits, axis=1) * logits).sum(axis=1).mean())
+        low, high = (low, middle) if found > wanted else (middle, high)
+    return (low + high) / 2
 
 
 def _fit_line(

@@ -29,7 +29,8 @@ MLDebtError
 │   ├── NothingToTrainOnError   a training asked for before any batch has features
 │   ├── EmptySampleError        a statistic asked of nothing
 │   ├── UnlikeSketchesError     sketches that cannot be merged or compared
-│   ├── SingleClassError        a metric that needs both labels, asked of one
+│   ├── LabelError              labels that are none of the declared task's
+│   ├── SingleClassError        a metric that needs labels that differ, asked of equal ones
 │   ├── UntrainableError        rows that no model can learn from
 │   ├── UnusableInputError      values that no model can take
 │   └── MissingInputError       a model asked about a table without its inputs
@@ -328,8 +329,20 @@ class UnlikeSketchesError(DataError, ValueError):
         )
 
 
+class LabelError(DataError, ValueError):
+    """Labels that are none of the declared task's; their values are not repeated."""
+
+    @classmethod
+    def of(cls, pipeline: str, strange: int, rows: int, asked: str) -> Self:
+        return cls(
+            f"The target of {pipeline} is no label in {strange:,} of {rows:,} rows: each is to be "
+            f"{asked}.\n"
+            "Fix: correct the target's function, or its `task` and `classes`."
+        )
+
+
 class SingleClassError(DataError, ValueError):
-    """A metric that compares both labels was asked of rows that have only one of them."""
+    """A metric that compares rows with different labels was asked of rows that have only one."""
 
     @classmethod
     def of(cls, metric: str, *, positives: int, negatives: int) -> Self:
@@ -338,16 +351,23 @@ class SingleClassError(DataError, ValueError):
             "Fix: judge on more batches, or hold out a larger fraction of the groups."
         )
 
+    @classmethod
+    def of_rows(cls, metric: str, why: str) -> Self:
+        return cls(
+            f"{metric} is not defined: {why}.\n"
+            "Fix: judge on more batches, or hold out a larger fraction of the groups."
+        )
+
 
 class UntrainableError(DataError, ValueError):
     """Rows that no model can learn from: there are none, or all have one label."""
 
     @classmethod
-    def of(cls, rows: str, *, count: int, positive: int) -> Self:
+    def of(cls, rows: str, *, count: int, why: str) -> Self:
         return cls(
-            f"No model can be trained: of {count} {rows} rows, {positive} have the label 1.\n"
+            f"No model can be trained: of {count} {rows} rows, {why}.\n"
             "Fix: wait for more batches, or change the split's fractions or its salt, so that "
-            f"both labels are among the {rows} rows."
+            f"different labels are among the {rows} rows."
         )
 
 

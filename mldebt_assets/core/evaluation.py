@@ -1,6 +1,7 @@
-"""How good a model's scores are: in ranking, in probability, and in money.
+"""How good a binary model's scores are: in ranking, in probability, and in money.
 
-Labels are 1.0 and 0.0 throughout: rows without a label are left out by the caller.
+Labels are 1.0 and 0.0 throughout: rows without a label are left out by the caller. What slices
+are made of is the same for every task.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from mldebt_assets.core.errors import SingleClassError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -142,6 +143,17 @@ def confusion(labels: Labels, scores: Scores, threshold: float) -> dict[str, int
     }
 
 
+def threshold_of(scores: Scores, alarms: NDArray[np.bool_]) -> float:
+    """Return a threshold that repeats these alarms: the lowest score that raised one.
+
+    Without an alarm it is infinite.
+
+    >>> threshold_of(np.array([0.2, 0.7, 0.9]), np.array([False, True, True]))
+    0.7
+    """
+    return float(scores[alarms].min()) if alarms.any() else np.inf
+
+
 def cost(counts: Mapping[str, int], costs: Costs) -> float:
     """Return what decisions with these counts cost, in ``costs.currency``."""
     return (
@@ -217,52 +229,39 @@ def metrics(labels: Labels, scores: Scores, *, threshold: float, costs: Costs) -
 
 
 def metrics_by_slice(
-    labels: Labels,
-    scores: Scores,
     slices: Mapping[str, NDArray[Any]],
+    measured: Callable[[NDArray[np.bool_]], Mapping[str, float]],
     *,
-    threshold: float,
-    costs: Costs,
     least_rows: int,
 ) -> list[SliceMetrics]:
-    """Return the metrics of every value of every slice, in the order of their names."""
-    found = []
-    for dimension in sorted(slices):
-        values = slices[dimension].astype(str)
-        for value in np.unique(values):
-            inside = values == value
-            rows = int(inside.sum())
-            small = rows < least_rows
-            found.append(
-                SliceMetrics(
-                    dimension=dimension,
-                    value=str(value),
-                    rows=rows,
-                    metrics=None
-                    if small
-                    else metrics(labels[inside], scores[inside], threshold=threshold, costs=costs),
-                    reason=f"{rows} rows, fewer than {least_rows}" if small else None,
-                )
-            )
-    return found
+    """Return the metrics of every value of every slice, in the order of their names.
 
-
-def auc_by_slice(
-    labels: Labels, scores: Scores, slices: Mapping[str, NDArray[Any]], *, least_rows: int
-) -> dict[tuple[str, str], float]:
-    """Return the ROC AUC of every slice that has enough rows and both classes.
-
-    The keys are dimension and value, in the order of their names.
+    Args: ``measured`` returns the metrics of the rows that it is given.
     """
-    found = {}
+    found = []
+    for dimension, value, inside in parts_of(slices):
+        rows = int(inside.sum())
+        small = rows < least_rows
+        found.append(
+            SliceMetrics(
+                dimension=dimension,
+                value=value,
+                rows=rows,
+                metrics=None if small else measured(inside),
+                reason=f"{rows} rows, fewer than {least_rows}" if small else None,
+            )
+        )
+    return found
+
+
+def parts_of(
+    slices: Mapping[str, NDArray[Any]],
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Yield each slice's dimension, value and rows, in the order of their names."""
     for dimension in sorted(slices):
         values = slices[dimension].astype(str)
         for value in np.unique(values):
-            inside = values == value
-            rows, positives = int(inside.sum()), int((labels[inside] > 0).sum())
-            if rows >= least_rows and 0 < positives < rows:
-                found[dimension, str(value)] = roc_auc(labels[inside], scores[inside])
-    return found
+            yield dimension, str(value), values == value
 
 
 def _middle_ranks(scores: Scores) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mldebt_assets.core.schema import Column
+    from mldebt_assets.core.tasks.task import Task
 
 BOOKKEEPING = "_"
 ROW_ID = "_row_id"
@@ -35,7 +36,8 @@ def feature_table(
     pipeline: str,
     row_key: tuple[str, ...],
     group: str | None,
-    label: Callable[[pd.DataFrame], pd.Series[float]],
+    label: Callable[[pd.DataFrame], pd.Series[Any]],
+    task: Task,
     features: Callable[[pd.DataFrame], pd.DataFrame],
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]],
 ) -> pd.DataFrame:
@@ -43,7 +45,8 @@ def feature_table(
 
     Args:   ``row_key``, the columns that say which row it is; where rows share their values, their
             order tells them apart. ``group`` as :class:`Split` declares it.
-    Raises: DeclarationError if the features lose or reorder rows, or take a reserved name.
+    Raises: DeclarationError if the features lose or reorder rows, or take a reserved name;
+            LabelError if a label is none of the task's.
     """
     inputs = features(validated)
     if not inputs.index.equals(validated.index):
@@ -63,7 +66,7 @@ def feature_table(
     books: dict[str, Any] = {
         ROW_ID: told_apart(ids),
         GROUP: ids if group is None else group_names(validated[group]),
-        LABEL: label(validated),
+        LABEL: task.check(label(validated), pipeline),
         **{SLICE + name: as_text(assign(validated)) for name, assign in slices.items()},
     }
     return inputs.assign(**books).reset_index(drop=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mldebt_assets.core.evaluation import auc_by_slice, roc_auc
-from mldebt_assets.core.intervals import Interval, group_gain, group_interval
+from mldebt_assets.core.slices import levels_by_slice
+from mldebt_assets.core.tasks.binary import BINARY
 from mldebt_assets.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from mldebt_assets.core.intervals import Interval
     from mldebt_assets.core.policies import Gate
-
-AUC = "ROC AUC"
-CHANCE = 0.5
+    from mldebt_assets.core.tasks.level import Level
+    from mldebt_assets.core.tasks.task import Task
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contest:
     """The scores of candidate, incumbent and baseline on the same held-out rows.
 
-    ``labels`` are 1.0 and 0.0, ``groups`` name what was held out as a whole, ``slices`` hold a
-    value a row; all arrays have one length. ``forward`` is each model's ROC AUC on batches that it
-    scored before anyone could learn from them, as far as it has one; it is told, not judged.
+    ``labels`` are the task's numbers, ``groups`` name what was held out as a whole, ``slices``
+    hold a value a row; all arrays have one length. ``forward`` is each model's level on batches
+    that it scored before anyone could learn from them, as far as it has one; it is told, not
+    judged.
     """
 
     labels: NDArray[np.float64]
@@ -44,17 +45,15 @@ class Contest:
     slices: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     forward: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
+    task: Task = BINARY
 
     @property
     def unjudgeable(self) -> str | None:
-        """Why no AUC can be compared on these rows, or None if it can."""
+        """Why no level can be compared on these rows, or None if it can."""
         broken = [name for name, count in self.not_finite.items() if count]
         if broken:
             return f"scores of the {' and the '.join(broken)} are no finite numbers"
-        positives = int(self.labels.sum())
-        if not 0 < positives < len(self.labels):
-            return f"{positives} of {len(self.labels)} held-out rows are positive"
-        return None
+        return self.task.lacking(self.labels, "held-out")
 
     @property
     def not_finite(self) -> dict[str, int]:
@@ -102,21 +101,21 @@ def enough_groups(contest: Contest, limits: Gate) -> Verdict:
 def better_than_chance(contest: Contest, limits: Gate) -> Verdict:
     """Refuse where the lower end of the candidate's own interval does not exceed chance."""
     if contest.unjudgeable:
-        return _refused("better_than_chance", contest.unjudgeable, limit=CHANCE)
-    found = own_interval(contest, limits)
+        return _refused("better_than_chance", contest, limit=contest.task.level.chance)
+    found, level = own_interval(contest, limits), contest.task.level
     return Verdict(
         name="better_than_chance",
-        passed=found.lower > CHANCE,
+        passed=found.lower > level.chance,
         measured=found.lower,
-        limit=CHANCE,
-        unit=AUC,
-        reason=f"the candidate's ROC AUC is {found.point:.4f} {_between(found, limits)}",
+        limit=level.chance,
+        unit=level.name,
+        reason=f"the candidate's {level.name} is {found.point:.4f} {_between(found, limits)}",
     )
 
 
 def own_interval(contest: Contest, limits: Gate) -> Interval:
-    """Return the interval of the candidate's ROC AUC over held-out groups."""
-    return group_interval(
+    """Return the interval of the candidate's level over held-out groups."""
+    return contest.task.interval(
         contest.labels,
         contest.candidate,
         contest.groups,
@@ -134,8 +133,9 @@ def holds_against_baseline(contest: Contest, limits: Gate) -> Verdict:
     measured and told is the gain itself.
     """
     if contest.unjudgeable:
-        return _refused("holds_against_baseline", contest.unjudgeable, limit=0.0)
-    gain = group_gain(
+        return _refused("holds_against_baseline", contest, limit=0.0)
+    level = contest.task.level
+    gain = contest.task.gain(
         contest.labels,
         contest.candidate,
         contest.baseline,
@@ -144,27 +144,27 @@ def holds_against_baseline(contest: Contest, limits: Gate) -> Verdict:
         confidence=limits.confidence,
         seed=contest.seed,
     )
-    candidate = roc_auc(contest.labels, contest.candidate)
-    baseline = roc_auc(contest.labels, contest.baseline)
+    candidate = contest.task.measure(contest.labels, contest.candidate)
+    baseline = contest.task.measure(contest.labels, contest.baseline)
     return Verdict(
         name="holds_against_baseline",
         passed=gain.upper > 0,
         measured=gain.upper,
         limit=0.0,
-        unit=f"gain in {AUC}, upper end",
-        reason=f"the candidate's ROC AUC is {candidate:.4f}, the simple baseline's {baseline:.4f} "
-        f"{_between(gain, limits)}",
+        unit=f"gain in {level.name}, upper end",
+        reason=f"the candidate's {level.name} is {candidate:.4f}, the simple baseline's "
+        f"{baseline:.4f} {_between(gain, limits)}",
     )
 
 
 def beats_incumbent(contest: Contest, limits: Gate) -> Verdict:
     """Refuse unless the gain exceeds the margin at the rate at which an equal model may pass."""
     if contest.incumbent is None:
-        return _no_incumbent("beats_incumbent", limit=limits.margin)
+        return _no_incumbent("beats_incumbent", contest.task.level, limit=limits.margin)
     if contest.unjudgeable:
-        return _refused("beats_incumbent", contest.unjudgeable, limit=limits.margin)
+        return _refused("beats_incumbent", contest, limit=limits.margin)
     judged, gain = (
-        group_gain(
+        contest.task.gain(
             contest.labels,
             contest.candidate,
             contest.incumbent,
@@ -175,16 +175,17 @@ def beats_incumbent(contest: Contest, limits: Gate) -> Verdict:
         )
         for confidence in (1 - 2 * limits.equal_passes, limits.confidence)
     )
+    level = contest.task.level
     forward = "".join(
-        f"; forward ROC AUC of the {name} {auc:.4f}"
-        for name, auc in sorted(contest.forward.items())
+        f"; forward {level.name} of the {name} {found:.4f}"
+        for name, found in sorted(contest.forward.items())
     )
     return Verdict(
         name="beats_incumbent",
         passed=judged.lower > limits.margin,
         measured=judged.lower,
         limit=limits.margin,
-        unit=f"gain in {AUC}, its quantile {limits.equal_passes:g}",
+        unit=f"gain in {level.name}, its quantile {limits.equal_passes:g}",
         reason=f"the candidate gains {gain.point:+.4f} {_between(gain, limits)}{forward}",
     )
 
@@ -192,9 +193,10 @@ def beats_incumbent(contest: Contest, limits: Gate) -> Verdict:
 def no_slice_worse(contest: Contest, limits: Gate) -> Verdict:
     """Refuse where a slice with enough rows loses more than its limit; the worst is named."""
     if contest.incumbent is None:
-        return _no_incumbent("no_slice_worse", limit=-limits.slice_loss)
+        return _no_incumbent("no_slice_worse", contest.task.level, limit=-limits.slice_loss)
     if contest.unjudgeable:
-        return _refused("no_slice_worse", contest.unjudgeable, limit=-limits.slice_loss)
+        return _refused("no_slice_worse", contest, limit=-limits.slice_loss)
+    unit = f"gain in {contest.task.level.name}"
     gains = _slice_gains(contest, contest.incumbent, limits.slice_rows)
     if not gains:
         return Verdict(
@@ -202,8 +204,9 @@ def no_slice_worse(contest: Contest, limits: Gate) -> Verdict:
             passed=True,
             measured=None,
             limit=-limits.slice_loss,
-            unit=f"gain in {AUC}",
-            reason=f"no slice has {limits.slice_rows} rows of both classes, so none is judged",
+            unit=unit,
+            reason=f"no slice has {limits.slice_rows} rows with labels that differ, so none is "
+            "judged",
         )
     worst, gain = min(gains.items(), key=lambda item: (item[1], item[0]))
     return Verdict(
@@ -211,7 +214,7 @@ def no_slice_worse(contest: Contest, limits: Gate) -> Verdict:
         passed=gain >= -limits.slice_loss,
         measured=gain,
         limit=-limits.slice_loss,
-        unit=f"gain in {AUC}",
+        unit=unit,
         reason=f"of {len(gains)} slices, {worst} changes worst, by {gain:+.4f}",
     )
 
@@ -237,14 +240,14 @@ def judge(contest: Contest, limits: Gate) -> tuple[Verdict, ...]:
 def _slice_gains(
     contest: Contest, incumbent: NDArray[np.float64], least_rows: int
 ) -> dict[str, float]:
-    """Return the gain in ROC AUC of each slice that has enough rows and both classes."""
+    """Return the gain of each slice that has enough rows, with labels that differ."""
     ours, theirs = (
-        auc_by_slice(contest.labels, scores, contest.slices, least_rows=least_rows)
+        levels_by_slice(contest.task, contest.labels, scores, contest.slices, least_rows=least_rows)
         for scores in (contest.candidate, incumbent)
     )
     return {
-        f"{dimension} {value}": ours[dimension, value] - auc
-        for (dimension, value), auc in theirs.items()
+        f"{dimension} {value}": ours[dimension, value] - level
+        for (dimension, value), level in theirs.items()
     }
 
 
@@ -255,23 +258,23 @@ def _between(interval: Interval, limits: Gate) -> str:
     )
 
 
-def _no_incumbent(name: str, *, limit: float) -> Verdict:
+def _no_incumbent(name: str, level: Level, *, limit: float) -> Verdict:
     return Verdict(
         name=name,
         passed=True,
         measured=None,
         limit=limit,
-        unit=f"gain in {AUC}",
+        unit=f"gain in {level.name}",
         reason="there is no champion yet to compare with",
     )
 
 
-def _refused(name: str, reason: str, *, limit: float) -> Verdict:
+def _refused(name: str, contest: Contest, *, limit: float) -> Verdict:
     return Verdict(
         name=name,
         passed=False,
         measured=None,
         limit=limit,
-        unit=AUC,
-        reason=f"nothing could be measured: {reason}",
+        unit=contest.task.level.name,
+        reason=f"nothing could be measured: {contest.unjudgeable}",
     )

@@ -13,8 +13,6 @@ import numpy as np
 from mldebt_assets.core.errors import SingleClassError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
     Labels = NDArray[np.float64]
@@ -72,40 +70,6 @@ def group_gain(
     pairs = _Pairs.of(labels, groups)
     gain = pairs.won(candidate) - pairs.won(incumbent)
     return pairs.interval(gain, rounds=rounds, confidence=confidence, seed=seed)
-
-
-def slice_intervals(
-    labels: Labels,
-    scores: Scores,
-    groups: NDArray[Any],
-    slices: Mapping[str, NDArray[Any]],
-    *,
-    least_rows: int,
-    rounds: int,
-    confidence: float,
-    seed: int,
-) -> dict[tuple[str, str], Interval]:
-    """Return each slice's interval of the ROC AUC over whole groups, by dimension and value.
-
-    A slice with fewer than ``least_rows`` rows, or with rows of one class alone, has none.
-    """
-    found = {}
-    for dimension in sorted(slices):
-        values = slices[dimension].astype(str)
-        for value in np.unique(values):
-            inside = values == value
-            positives = int(np.count_nonzero(labels[inside] > 0))
-            rows = int(np.count_nonzero(inside))
-            if rows >= least_rows and 0 < positives < rows:
-                found[dimension, str(value)] = group_interval(
-                    labels[inside],
-                    scores[inside],
-                    groups[inside],
-                    rounds=rounds,
-                    confidence=confidence,
-                    seed=seed,
-                )
-    return found
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ algorithms, a generator of its own for every draw.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits as log_loss
 from torch.nn.utils import skip_init
 
 from mldebt_assets.core.encoding import MISSING, UNSEEN
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 WARM_UP = 0.2
 
 Rows = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 _settings_lock = threading.RLock()
 
@@ -35,7 +36,8 @@ _settings_lock = threading.RLock()
 class Shape:
     """What is needed to build the network before its weights are read.
 
-    The last ``linear_members`` of the ``members`` have no hidden layers.
+    The last ``linear_members`` of the ``members`` have no hidden layers. ``outputs`` is how many
+    numbers a row gets.
     """
 
     codes: tuple[int, ...]
@@ -44,31 +46,37 @@ class Shape:
     hidden: tuple[int, ...]
     members: int
     linear_members: int = 0
+    outputs: int = 1
 
 
 class Member(torch.nn.Module):
-    """One network: each code has an embedding and a weight of its own that goes past the layers."""
+    """One network: each code has an embedding, and weights of its own that go past the layers."""
 
     offsets: torch.Tensor
 
     def __init__(self, shape: Shape, *, linear: bool = False) -> None:
         super().__init__()
+        self.outputs = shape.outputs
         hidden = () if linear else shape.hidden
         starts = np.cumsum([0, *shape.codes])
         self.register_buffer("offsets", torch.from_numpy(starts[:-1].copy()), persistent=False)
-        self.table = skip_init(torch.nn.Embedding, max(1, int(starts[-1])), 1 + shape.embedding)
+        self.table = skip_init(
+            torch.nn.Embedding, max(1, int(starts[-1])), shape.outputs + shape.embedding
+        )
         widths = [len(shape.codes) * shape.embedding + shape.numbers, *hidden]
         layers: list[torch.nn.Module] = []
         for wide, narrow in zip(widths, hidden, strict=False):
             layers += [skip_init(torch.nn.Linear, wide, narrow), torch.nn.ReLU()]
-        self.layers = torch.nn.Sequential(*layers, skip_init(torch.nn.Linear, widths[-1], 1))
+        self.layers = torch.nn.Sequential(
+            *layers, skip_init(torch.nn.Linear, widths[-1], shape.outputs)
+        )
 
     def start(self, seed: int) -> None:
         """Draw the first weights; codes for missing and unseen start at nothing."""
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
             self.table.weight.normal_(0.0, 0.1, generator=generator)
-            self.table.weight[:, 0] = 0.0
+            self.table.weight[:, : self.outputs] = 0.0
             for special in (MISSING, UNSEEN):
                 self.table.weight[self.offsets + special] = 0.0
             for layer in self.layers:
@@ -77,12 +85,19 @@ class Member(torch.nn.Module):
                     layer.weight.uniform_(-bound, bound, generator=generator)
                     layer.bias.uniform_(-bound, bound, generator=generator)
 
+    def begin_at(self, outputs: Sequence[float]) -> None:
+        """Add these to what a row is given before anything is learned."""
+        last = cast("torch.nn.Linear", self.layers[-1])
+        with torch.no_grad():
+            last.bias.add_(torch.tensor(outputs).to(last.bias))
+
     def forward(self, codes: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-        """Return logits, shape (rows,)."""
+        """Return the outputs, shape (rows, outputs); where there is one, shape (rows,)."""
         vectors = self.table(codes + self.offsets)
-        deep = torch.cat([vectors[:, :, 1:].flatten(1), numbers], dim=1)
-        logits: torch.Tensor = self.layers(deep).squeeze(1) + vectors[:, :, 0].sum(dim=1)
-        return logits
+        wide = vectors[:, :, : self.outputs].sum(dim=1)
+        deep = torch.cat([vectors[:, :, self.outputs :].flatten(1), numbers], dim=1)
+        found: torch.Tensor = self.layers(deep) + wide
+        return found.squeeze(1) if self.outputs == 1 else found
 
 
 def members_of(shape: Shape) -> list[Member]:
@@ -92,14 +107,14 @@ def members_of(shape: Shape) -> list[Member]:
 
 
 class Network(torch.nn.Module):
-    """The members; the mean of their logits is the score."""
+    """The members; the mean of their outputs counts."""
 
     def __init__(self, members: Sequence[Member]) -> None:
         super().__init__()
         self.members = torch.nn.ModuleList(members)
 
     def forward(self, codes: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-        """Return mean logits, shape (rows,)."""
+        """Return mean outputs, shape as a member's."""
         return torch.stack([member(codes, numbers) for member in self.members]).mean(dim=0)
 
 
@@ -123,13 +138,23 @@ def reproducible() -> Iterator[None]:
 
 
 def train_member(
-    member: Member, training: Rows, tuning: Rows, settings: Training, seed: int
-) -> tuple[int, list[dict[str, float]]]:
-    """Train ``member`` in place; return its best epoch and the log losses of every epoch.
+    member: Member,
+    training: Rows,
+    tuning: Rows,
+    *,
+    settings: Training,
+    seed: int,
+    loss_of: Loss,
+    begin_at: Sequence[float],
+) -> tuple[int, list[tuple[float, float]]]:
+    """Train ``member`` in place; return its best epoch and the losses of every epoch.
 
-    Rows are codes, numbers and labels. Raises: DivergedError if no epoch has a finite loss.
+    Rows are codes, numbers and what ``loss_of`` holds the outputs against; the losses are those of
+    training and tuning rows. Raises: DivergedError if no epoch has a finite loss.
     """
     member.start(seed)
+    if begin_at:
+        member.begin_at(begin_at)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.AdamW(
         member.parameters(),
@@ -148,16 +173,16 @@ def train_member(
         total = torch.zeros((), device=training[2].device)
         order = torch.randperm(rows, generator=generator).to(training[2].device)
         for chosen in order.split(settings.batch_rows):
-            codes, numbers, labels = (part[chosen] for part in training)
-            loss = log_loss(member(codes, numbers), labels)
+            codes, numbers, targets = (part[chosen] for part in training)
+            loss = loss_of(member(codes, numbers), targets)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
             schedule.step()
             total += loss.detach() * len(chosen)
         with torch.inference_mode():
-            judged = float(log_loss(member(*tuning[:2]), tuning[2]))
-        history.append({"training_log_loss": float(total) / rows, "tuning_log_loss": judged})
+            judged = float(loss_of(member(*tuning[:2]), tuning[2]))
+        history.append((float(total) / rows, judged))
         if judged < least:
             best, least = epoch, judged
             kept = {name: weight.clone() for name, weight in member.state_dict().items()}

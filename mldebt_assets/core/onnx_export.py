@@ -12,6 +12,7 @@ import onnxruntime
 import torch
 
 from mldebt_assets.core.network import Network, reproducible
+from mldebt_assets.core.tasks import task_of
 from mldebt_assets.core.training import encode, network_of, predict
 
 if TYPE_CHECKING:
@@ -19,31 +20,45 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from mldebt_assets.core.tasks.task import Task
     from mldebt_assets.core.training import FittedModel
 
 
 class Calibrated(torch.nn.Module):
-    """The network with its calibrating line inside; its output is a probability."""
+    """The network with its calibrating line inside; its output is the task's scores."""
 
-    def __init__(self, network: Network, slope: float, intercept: float) -> None:
+    slope: float | torch.Tensor
+    intercept: float | torch.Tensor
+
+    def __init__(self, network: Network, slope: float, intercept: float, task: Task) -> None:
         super().__init__()
         self.network = network
-        self.slope = slope
-        self.intercept = intercept
+        self.slope, self.intercept = slope, intercept
+        if task.precise:
+            # As plain numbers they would be exported in float32, whatever they are added to.
+            self.slope, self.intercept = (
+                torch.tensor(one, dtype=torch.float64) for one in (slope, intercept)
+            )
+        self.task = task
 
     def forward(self, codes: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
-        """Return calibrated probabilities, shape (rows,)."""
-        return torch.sigmoid(self.network(codes, numbers) * self.slope + self.intercept)
+        """Return the task's scores of each row."""
+        outputs = self.network(codes, numbers)
+        outputs = outputs.double() if self.task.precise else outputs
+        return self.task.link(outputs * self.slope + self.intercept)
 
 
 def to_onnx(model: FittedModel) -> bytes:
     """Return the model as ONNX, any number of rows, with its calibration inside.
 
     Inputs are ``codes`` (int64, rows x categories) and ``numbers`` (float32, rows x numbers), as
-    :func:`mldebt_assets.core.training.encode` makes them; the output is ``probability``
-    (float32, rows). Strings, medians and scales are not in it: they are in the model's file.
+    :func:`mldebt_assets.core.training.encode` makes them; the output is what the task
+    calls its answer: ``probability`` (float32, rows), ``probabilities`` (float32, rows x classes)
+    or ``value`` (float64, rows). Strings, medians and scales are not in it: they are in the
+    model's file.
     """
-    network = Calibrated(network_of(model), model.slope, model.intercept).eval()
+    task = task_of(model.task, model.classes)
+    network = Calibrated(network_of(model), model.slope, model.intercept, task).eval()
     rows = torch.export.Dim("rows", min=1)
     codes = torch.zeros((2, len(model.shape.codes)), dtype=torch.int64)
     numbers = torch.zeros((2, model.shape.numbers), dtype=torch.float32)
@@ -54,7 +69,7 @@ def to_onnx(model: FittedModel) -> bytes:
             dynamo=True,
             verbose=False,
             input_names=["codes", "numbers"],
-            output_names=["probability"],
+            output_names=[task.answer],
             dynamic_shapes={"codes": {0: rows}, "numbers": {0: rows}},
         )
     if program is None:
@@ -63,13 +78,15 @@ def to_onnx(model: FittedModel) -> bytes:
 
 
 def onnx_disagreement(model: FittedModel, exported: bytes, inputs: pd.DataFrame) -> float:
-    """Return the largest absolute difference between the two models' probabilities."""
+    """Return the largest absolute difference between the two models' scores, in the task's unit."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
     codes, numbers = encode(model, inputs)
-    (answers,) = session.run(["probability"], {"codes": codes, "numbers": numbers})
-    return float(np.abs(answers.astype(np.float64) - predict(model, inputs)).max(initial=0.0))
+    task = task_of(model.task, model.classes)
+    (answers,) = session.run([task.answer], {"codes": codes, "numbers": numbers})
+    apart = np.abs(answers.astype(np.float64) - predict(model, inputs)).max(initial=0.0)
+    return float(apart / task.unit(model.slope))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""How well a champion serves once labels are known, in ranking and in money.
+"""How well a champion serves once labels are known, in its task's level and in money.
 
 Labels may come late and in part: a row without one (NaN) counts nowhere but in the coverage, and
 nothing is made up for it. Whoever's labels come first may be unlike the rest, so every figure is
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from mldebt_assets.core.evaluation import confusion, cost, metrics
-from mldebt_assets.core.intervals import Interval, group_interval
+from mldebt_assets.core.evaluation import confusion, cost
+from mldebt_assets.core.tasks.binary import BINARY
 from mldebt_assets.core.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mldebt_assets.core.evaluation import Labels
+    from mldebt_assets.core.intervals import Interval
     from mldebt_assets.core.policies import Costs, Performance
+    from mldebt_assets.core.tasks.task import Rule, Task
 
     Alarms = NDArray[np.bool_]
 
 NAME = "no_drop"
-CHANCE = 0.5
 MOST_GROUPS = 200
 """An interval costs a square of the groups, and two hundred resample as well as two million."""
 
@@ -40,13 +41,13 @@ NEVER_RETRAINED, NEVER_ALARMING = "never_retrained", "never_alarming"
 class Served:
     """Rows as one version served them; all arrays have one length.
 
-    ``labels`` are 1.0, 0.0, or NaN while unknown; ``alarms`` are the decisions that were taken;
-    rows of one group share their luck.
+    ``labels`` are the task's numbers, NaN while unknown; ``alarms`` are the decisions that were
+    taken, None for a task that raises none; rows of one group share their luck.
     """
 
     labels: Labels
     scores: NDArray[np.float64]
-    alarms: Alarms
+    alarms: Alarms | None
     groups: NDArray[Any]
 
     def __len__(self) -> int:
@@ -59,7 +60,7 @@ class Served:
         return Served(
             labels=self.labels[known],
             scores=self.scores[known],
-            alarms=self.alarms[known],
+            alarms=None if self.alarms is None else self.alarms[known],
             groups=self.groups[known],
         )
 
@@ -85,35 +86,27 @@ class Judgement:
 
 def together(parts: Sequence[Served]) -> Served:
     """Return the rows of several batches as one."""
+    alarms = [part.alarms for part in parts if part.alarms is not None]
     return Served(
         labels=np.concatenate([part.labels for part in parts]),
         scores=np.concatenate([part.scores for part in parts]),
-        alarms=np.concatenate([part.alarms for part in parts]),
+        alarms=np.concatenate(alarms) if alarms else None,
         groups=np.concatenate([part.groups for part in parts]),
     )
 
 
-def realised(served: Served, costs: Costs) -> dict[str, float]:
+def realised(
+    served: Served, rule: Rule, costs: Costs | None, task: Task = BINARY
+) -> dict[str, float]:
     """Return every metric that is defined on the labelled rows, at the decisions that were taken.
 
     No rows of the batch, no metrics; rows without any label have counts alone, which are 0.
+    Args: ``rule`` repeats the decisions.
     """
     if not len(served):
         return {}
     known = served.labelled
-    threshold = threshold_of(known.scores, known.alarms)
-    return metrics(known.labels, known.scores, threshold=threshold, costs=costs)
-
-
-def threshold_of(scores: NDArray[np.float64], alarms: Alarms) -> float:
-    """Return a threshold that repeats these alarms: the lowest score that raised one.
-
-    Without an alarm it is infinite.
-
-    >>> threshold_of(np.array([0.2, 0.7, 0.9]), np.array([False, True, True]))
-    0.7
-    """
-    return float(scores[alarms].min()) if alarms.any() else np.inf
+    return task.metrics(known.labels, known.scores, rule, costs)
 
 
 def money(labels: Labels, decisions: Mapping[str, Alarms], costs: Costs) -> dict[str, float]:
@@ -150,8 +143,8 @@ def saved(batches: Iterable[Mapping[str, float]], instead_of: str) -> dict[str, 
     return {"batches": len(known), "saved": sum(c[instead_of] - c[SERVED] for c in known)}
 
 
-def level(served: Served, limits: Performance, seed: int) -> Interval | str:
-    """Return the interval over groups of the ROC AUC of the labelled rows, or why there is none."""
+def level(served: Served, limits: Performance, seed: int, task: Task = BINARY) -> Interval | str:
+    """Return the interval over groups of the level of the labelled rows, or why there is none."""
     known = served.labelled
     numbers, names = pd.factorize(known.groups, sort=True)
     groups = len(names)
@@ -160,10 +153,10 @@ def level(served: Served, limits: Performance, seed: int) -> Interval | str:
             f"underpowered: {len(known):,} of {len(served):,} rows in {groups} groups are "
             f"labelled, fewer than {limits.least_rows:,} in {limits.least_groups}"
         )
-    positives = int(known.labels.sum())
-    if not 0 < positives < len(known):
-        return f"underpowered: {positives:,} of {len(known):,} labelled rows are positive"
-    found = group_interval(
+    lacking = task.lacking(known.labels, "labelled")
+    if lacking is not None:
+        return f"underpowered: {lacking}"
+    found = task.interval(
         known.labels,
         known.scores,
         pooled(numbers, seed),
@@ -188,23 +181,26 @@ def pooled(groups: NDArray[np.int64], seed: int, most: int = MOST_GROUPS) -> NDA
     return pools
 
 
-def judge(window: Served, expected: float | None, limits: Performance, seed: int) -> Judgement:
+def judge(
+    window: Served, expected: float | None, limits: Performance, seed: int, task: Task = BINARY
+) -> Judgement:
     """Return whether the rows of the window show a drop below ``expected`` that is not luck.
 
-    ``expected`` is the champion's ROC AUC on held-out groups when it was promoted, None where that
+    ``expected`` is the champion's level on held-out groups when it was promoted, None where that
     is not known. A drop is both more than ``limits.drop`` of its lift over chance, and such that
     the whole interval lies below ``expected``.
     """
     if expected is None:
-        return _unjudged("the champion's level when it was promoted is not known", limit=None)
-    least = CHANCE + (1 - limits.drop) * (expected - CHANCE)
-    found = level(window, limits, seed)
+        return _unjudged("the champion's level when it was promoted is not known", task, limit=None)
+    name, chance = task.level.name, task.level.chance
+    least = chance + (1 - limits.drop) * (expected - chance)
+    found = level(window, limits, seed, task)
     if isinstance(found, str):
-        return _unjudged(found, limit=least)
+        return _unjudged(found, task, limit=least)
     dropped = found.point < least and found.upper < expected
-    told = f"ROC AUC {found.point:.3f}, expected {expected:.3f}"
+    told = f"{name} {found.point:.3f}, expected {expected:.3f}"
     if dropped:
-        told = f"a drop of ROC AUC to {found.point:.3f}, expected {expected:.3f}"
+        told = f"a drop of {name} to {found.point:.3f}, expected {expected:.3f}"
     elif found.point < least:
         told += ", which may be luck"
     rests_on = (
@@ -217,24 +213,24 @@ def judge(window: Served, expected: float | None, limits: Performance, seed: int
         passed=not dropped,
         measured=found.point,
         limit=least,
-        unit="ROC AUC",
+        unit=name,
         reason=f"{told} ({rests_on})",
     )
     return Judgement(verdict=verdict, summary=told, interval=found, judged=True)
 
 
-def nothing_served(why: str) -> Judgement:
+def nothing_served(why: str, task: Task = BINARY) -> Judgement:
     """Return the judgement on a batch that nobody has scored."""
-    return _unjudged(why, limit=None)
+    return _unjudged(why, task, limit=None)
 
 
-def _unjudged(why: str, *, limit: float | None) -> Judgement:
+def _unjudged(why: str, task: Task, *, limit: float | None) -> Judgement:
     verdict = Verdict(
         name=NAME,
         passed=True,
         measured=None,
         limit=limit,
-        unit="ROC AUC",
+        unit=task.level.name,
         reason=f"nothing was judged: {why}",
     )
     return Judgement(verdict=verdict, summary=why, interval=None, judged=False)

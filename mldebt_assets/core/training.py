@@ -1,4 +1,4 @@
-"""A model: fitted, the same every time; its predictions, and its bytes."""
+"""A model of any task: fitted, the same every time; its predictions, and its bytes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from mldebt_assets.core import encoding
-from mldebt_assets.core.calibration import cheapest_threshold, platt
 from mldebt_assets.core.encoding import Category, Encoding, Number
 from mldebt_assets.core.errors import ModelFormatError, UntrainableError
 from mldebt_assets.core.fingerprint import canonical_json
@@ -29,23 +28,32 @@ from mldebt_assets.core.network import (
     reproducible,
     train_member,
 )
+from mldebt_assets.core.tasks import task_of
+from mldebt_assets.core.tasks.binary import BINARY
+from mldebt_assets.core.tasks.task import Rule
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
     from mldebt_assets.core.policies import Costs, Training
+    from mldebt_assets.core.tasks.task import Task
 
 FORMAT = 1
+LISTS = ("best_epochs", "classes")
+SINCE_TASKS: dict[str, object] = {"task": "binary", "classes": (), "half_width": None}
+"""What a model has whose bytes do not say: those of binary ones are as they always were."""
 
 Report = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FittedModel:
-    """Everything fitted: encoding, weights, the calibrating line, the threshold of an alarm.
+    """Everything fitted: encoding, weights, the calibrating line, and how decisions are made.
 
-    ``best_epochs`` says from which epoch (counted from 1) each member's weights are.
+    ``best_epochs`` says from which epoch (counted from 1) each member's weights are. The line
+    makes logits, or values, of outputs; ``task`` and ``classes`` say what becomes of them, and
+    ``threshold`` or ``half_width`` are there where the task has them.
     """
 
     encoding: Encoding
@@ -54,7 +62,15 @@ class FittedModel:
     best_epochs: tuple[int, ...]
     slope: float
     intercept: float
-    threshold: float
+    threshold: float | None
+    task: str = "binary"
+    classes: tuple[str, ...] = ()
+    half_width: float | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """How a score becomes a decision."""
+        return Rule(threshold=self.threshold, half_width=self.half_width)
 
 
 def fit(
@@ -63,22 +79,24 @@ def fit(
     tuning: NDArray[np.bool_],
     *,
     settings: Training,
-    costs: Costs,
+    costs: Costs | None,
+    task: Task = BINARY,
     report: Report | None = None,
 ) -> FittedModel:
     """Return a model that learned from the rows not in ``tuning``.
 
     Args:
         inputs: one row each, strings for categories.
-        labels: 0.0 or 1.0, shape (rows,), no NaN.
-        tuning: the rows that choose each member's epoch, the calibration and the threshold.
+        labels: the task's numbers, shape (rows,), no NaN.
+        tuning: the rows that choose each member's epoch, the calibration and the decisions.
         settings: every choice that changes the weights.
-        costs: what the threshold minimises.
-        report: is told, epoch by epoch, the members' mean log losses once all are trained.
+        costs: what the decisions of a binary model minimise.
+        task: what a label is, and what is learned of it.
+        report: is told, epoch by epoch, the members' mean losses once all are trained.
     Raises: UntrainableError, UnusableInputError or DeviceError.
     """
-    check_both_labels("training", labels[~tuning])
-    check_both_labels("tuning", labels[tuning])
+    check_learnable(task, "training", labels[~tuning])
+    check_learnable(task, "tuning", labels[tuning])
     device = device_of(settings.device)
     fitted = encoding.fit_encoding(inputs[~tuning], rare_below=settings.rare_below)
     shape = Shape(
@@ -88,50 +106,62 @@ def fit(
         hidden=settings.hidden,
         members=settings.members,
         linear_members=settings.linear_members,
+        outputs=task.outputs,
     )
-    training_rows = _rows(fitted, inputs[~tuning], labels[~tuning], device)
-    tuning_rows = _rows(fitted, inputs[tuning], labels[tuning], device)
+    start = task.start(labels[~tuning])
+    targets, begin_at = task.targets(labels, start), task.begin_at(labels[~tuning])
+    training_rows = _rows(fitted, inputs[~tuning], targets[~tuning], device)
+    tuning_rows = _rows(fitted, inputs[tuning], targets[tuning], device)
     members = [member.to(device) for member in members_of(shape)]
     network = Network(members)
 
-    def train(number: int) -> tuple[int, list[dict[str, float]]]:
-        seed = settings.seed + number
-        return train_member(members[number], training_rows, tuning_rows, settings, seed)
+    def train(number: int) -> tuple[int, list[tuple[float, float]]]:
+        return train_member(
+            members[number],
+            training_rows,
+            tuning_rows,
+            settings=settings,
+            seed=settings.seed + number,
+            loss_of=task.loss,
+            begin_at=begin_at,
+        )
 
     with reproducible():
         workers = min(settings.members, os.cpu_count() or 1)
         with ThreadPoolExecutor(workers, thread_name_prefix="member") as threads:
             trained = list(threads.map(train, range(settings.members)))
         with torch.inference_mode():
-            scores = network(*tuning_rows[:2]).double().cpu().numpy()
+            outputs = network(*tuning_rows[:2]).double().cpu().numpy()
     if report is not None:
         for epoch, losses in enumerate(zip(*(history for _, history in trained), strict=True), 1):
-            report(
-                epoch, {key: float(np.mean([loss[key] for loss in losses])) for key in losses[0]}
-            )
-    slope, intercept = platt(scores, labels[tuning])
+            told = zip(("training", "tuning"), zip(*losses, strict=True), strict=True)
+            report(epoch, {f"{rows}_{task.loss_name}": float(np.mean(of)) for rows, of in told})
+    line = task.calibrated(outputs, labels[tuning], start)
     model = FittedModel(
         encoding=fitted,
         shape=shape,
         weights={name: w.cpu().numpy() for name, w in network.state_dict().items()},
         best_epochs=tuple(best for best, _ in trained),
-        slope=slope,
-        intercept=intercept,
-        threshold=0.5,
+        slope=line.slope,
+        intercept=line.intercept,
+        threshold=None,
+        task=task.kind,
+        classes=task.classes,
     )
-    threshold = cheapest_threshold(predict(model, inputs[tuning]), labels[tuning], costs)
-    return replace(model, threshold=threshold)
+    rule = task.rule(predict(model, inputs[tuning]), labels[tuning], costs)
+    return replace(model, threshold=rule.threshold, half_width=rule.half_width)
 
 
 def predict(model: FittedModel, inputs: pd.DataFrame) -> NDArray[np.float64]:
-    """Return calibrated probabilities, shape (rows,); on the CPU, one thread, each row by itself.
+    """Return the task's scores of each row by itself; on the CPU, in one thread.
 
     Raises: MissingInputError or UnusableInputError.
     """
     codes, numbers = encode(model, inputs)
+    task = task_of(model.task, model.classes)
     with reproducible(), torch.inference_mode():
-        scores = network_of(model)(torch.from_numpy(codes), torch.from_numpy(numbers))
-        return torch.sigmoid(scores.double() * model.slope + model.intercept).numpy()
+        outputs = network_of(model)(torch.from_numpy(codes), torch.from_numpy(numbers))
+        return task.link(outputs.double() * model.slope + model.intercept).numpy()
 
 
 def encode(
@@ -154,7 +184,13 @@ def to_bytes(model: FittedModel) -> bytes:
     What is no weight is canonical JSON under the one metadata key ``model``.
     """
     state = {f.name: getattr(model, f.name) for f in fields(model) if f.name != "weights"}
-    state |= {"encoding": asdict(model.encoding), "shape": asdict(model.shape), "format": FORMAT}
+    state = {
+        n: value for n, value in state.items() if n not in SINCE_TASKS or value != SINCE_TASKS[n]
+    }
+    shape = asdict(model.shape)
+    if model.shape.outputs == 1:
+        del shape["outputs"]
+    state |= {"encoding": asdict(model.encoding), "shape": shape, "format": FORMAT}
     text = canonical_json(state).decode()
     return bytes(save(dict(model.weights), metadata={"model": text}))
 
@@ -183,23 +219,23 @@ def from_bytes(data: bytes) -> FittedModel:
         ),
         shape=Shape(**shape | {key: tuple(shape[key]) for key in ("codes", "hidden")}),
         weights=weights,
-        **state | {"best_epochs": tuple(state["best_epochs"])},
+        **state | {name: tuple(state[name]) for name in LISTS if name in state},
     )
 
 
 def _rows(
-    fitted: Encoding, inputs: pd.DataFrame, labels: NDArray[np.float64], device: torch.device
+    fitted: Encoding, inputs: pd.DataFrame, targets: NDArray[Any], device: torch.device
 ) -> Rows:
     codes, numbers = encoding.encode(fitted, inputs)
     return (
         torch.from_numpy(codes).to(device),
         torch.from_numpy(numbers).to(device),
-        torch.from_numpy(labels.astype(np.float32)).to(device),
+        torch.from_numpy(targets).to(device),
     )
 
 
-def check_both_labels(rows: str, labels: NDArray[np.float64]) -> None:
-    """Raise UntrainableError unless both labels are among these rows, "training" or "tuning"."""
-    positive = int((labels == 1).sum())
-    if not 0 < positive < len(labels):
-        raise UntrainableError.of(rows, count=len(labels), positive=positive)
+def check_learnable(task: Task, rows: str, labels: NDArray[np.float64]) -> None:
+    """Raise UntrainableError unless labels differ among these rows, "training" or "tuning"."""
+    why = task.unlearnable(labels)
+    if why is not None:
+        raise UntrainableError.of(rows, count=len(labels), why=why)

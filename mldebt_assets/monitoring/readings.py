@@ -14,6 +14,7 @@ from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.questions import OK, UNKNOWN, WARNING, answers_of
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.core.errors import RecordError
+from mldebt_assets.core.tasks.level import LEVELS
 from mldebt_assets.jobs import (
     batch_job_name,
     evidence_job_name,
@@ -58,11 +59,13 @@ ENDS = {
 }
 VERDICTS = {"intent": "promoted", "proposed": "proposed", "refused": "refused"}
 ACTS = ("gate", "approve", "promote", "rollback")
+LEVEL = {
+    "{}": "mldebt_served_level",
+    "{}_lower": "mldebt_served_level_lower",
+    "{}_upper": "mldebt_served_level_upper",
+    "expected_{}": "mldebt_expected_level",
+}
 SERVED = {
-    "roc_auc": "mldebt_served_roc_auc",
-    "roc_auc_lower": "mldebt_served_roc_auc_lower",
-    "roc_auc_upper": "mldebt_served_roc_auc_upper",
-    "expected_roc_auc": "mldebt_expected_roc_auc",
     "labelled_share": "mldebt_labelled_ratio",
     "dropped": "mldebt_performance_dropped",
 }
@@ -203,15 +206,20 @@ def of_drift(
 def of_performance(
     instance: dg.DagsterInstance, _platform: Platform, pipeline: Pipeline
 ) -> Iterator[Sample]:
-    """Yield how well the newest batch was served of which labels are known, in rank and money."""
-    stored = newest_with(instance, pipeline, "performance", "roc_auc")
+    """Yield how well the newest batch with labels was served, in its level and in money."""
+    level = LEVELS[pipeline.target.task]
+    stored = newest_with(instance, pipeline, "performance", level.key)
     if stored is None:
         return
     labels, found = {"pipeline": pipeline.name}, stored.metadata
     for measured, name in SERVED.items():
         if measured in found:
             yield Sample(name, float(found[measured]), labels)
-    paid = {**labels, "currency": pipeline.costs.currency}
+    for template, name in LEVEL.items():
+        if template.format(level.key) in found:
+            value = float(found[template.format(level.key)])
+            yield Sample(name, value, {**labels, "metric": level.key})
+    paid = {**labels, "currency": pipeline.currency or "none"}
     for measured, name in MONEY.items():
         if measured in found:
             yield Sample(name, float(found[measured]), paid)

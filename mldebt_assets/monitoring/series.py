@@ -13,6 +13,7 @@ class Family(NamedTuple):
 
 
 P = ("pipeline",)
+LEVEL = ("pipeline", "metric")
 
 FAMILIES = {
     # Whether there is anything to read.
@@ -55,10 +56,12 @@ FAMILIES = {
     "mldebt_drift_columns_drifted": Family("How many of them drifted.", P),
     "mldebt_batch_drifted": Family("1 where the newest judged batch drifted.", P),
     # Performance, of the newest batch with labels that a champion scored.
-    "mldebt_served_roc_auc": Family("ROC AUC of the newest scored batch with labels.", P),
-    "mldebt_served_roc_auc_lower": Family("Lower end of its interval.", P),
-    "mldebt_served_roc_auc_upper": Family("Upper end of its interval.", P),
-    "mldebt_expected_roc_auc": Family("ROC AUC of the champion when it was promoted.", P),
+    "mldebt_served_level": Family(
+        "Level of the newest scored batch with labels, in the task's metric.", LEVEL
+    ),
+    "mldebt_served_level_lower": Family("Lower end of its interval.", LEVEL),
+    "mldebt_served_level_upper": Family("Upper end of its interval.", LEVEL),
+    "mldebt_expected_level": Family("Level of the champion when it was promoted.", LEVEL),
     "mldebt_labelled_ratio": Family("Share of that batch's rows with a known label.", P),
     "mldebt_performance_dropped": Family("1 where the champion has lost too much of it.", P),
     "mldebt_served_cost_per_row": Family(

@@ -17,7 +17,7 @@ from mldebt_assets.core.errors import InvalidPaperError
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.papers.limits import limits
 from mldebt_assets.papers.model_card import architecture
-from mldebt_assets.papers.wording import NAMES, candidate, named, personal_data
+from mldebt_assets.papers.wording import NAMES, candidate, level, named, personal_data
 
 if TYPE_CHECKING:
     from cyclonedx.model.bom import Bom
@@ -28,6 +28,12 @@ NAMESPACE = UUID("5f3a3c0e-6c58-5d3f-9d55-0a4f9d1c7b26")  # of these papers' ser
 OWN = "mldebt-assets"
 MODEL = "model"
 TRAINING_SET = "training_set"
+TASKS = {
+    "binary": "binary classification",
+    "multiclass": "multi-class classification",
+    "regression": "regression",
+}
+OUTPUTS = {"binary": "probability", "multiclass": "probabilities", "regression": "value"}
 
 Json = dict[str, Any]
 
@@ -191,19 +197,21 @@ def model_card(dossier: Json) -> Json:
         "bom-ref": "model_card",
         "modelParameters": {
             "approach": {"type": "supervised"},
-            "task": "binary classification",
+            "task": TASKS[level(dossier).task],
             "architectureFamily": "feed-forward neural network",
             "modelArchitecture": architecture(dossier),
             "datasets": [{"ref": TRAINING_SET}],
             "inputs": [{"format": f"{one['name']}: {one['type']}"} for one in dossier["inputs"]],
-            "outputs": [{"format": f"probability: {declared['target']['description']}"}],
+            "outputs": [
+                {"format": f"{OUTPUTS[level(dossier).task]}: {declared['target']['description']}"}
+            ],
         },
         "quantitativeAnalysis": {"performanceMetrics": performance(dossier)},
         "considerations": {
             "users": [declared["owner"]],
             "useCases": [declared["description"]],
             "technicalLimitations": list(limits(dossier)),
-            "performanceTradeoffs": [tradeoff(declared["costs"])],
+            "performanceTradeoffs": [tradeoff(declared["costs"])] if declared["costs"] else [],
         },
     }
 
@@ -222,13 +230,13 @@ def performance(dossier: Json) -> list[Json]:
     models = evaluation["models"]
     own = models["candidate"].get("interval") if models else None
     found = [
-        metric(name, value, own if name == "roc_auc" else None)
+        metric(name, value, own if name == level(dossier).key else None)
         for name, value in candidate(dossier).items()
         if name in NAMES
     ]
     return found + [
         {
-            **metric(name, value, one["interval"] if name == "roc_auc" else None),
+            **metric(name, value, one["interval"] if name == level(dossier).key else None),
             "slice": f"{one['dimension']}={one['value']}",
         }
         for one in evaluation["slices"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mldebt_assets.papers.wording import named, number, personal_data, span
+from mldebt_assets.papers.wording import baseline, level, named, number, personal_data, span
 
 
 def limits(dossier: dict[str, Any]) -> tuple[str, ...]:
@@ -34,12 +34,13 @@ def of_the_judgement(dossier: dict[str, Any]) -> list[str]:
         "is a little flattering."
         if incumbent
         else "There was no champion to compare it with: it was held against chance and a "
-        "logistic regression."
+        f"{baseline(dossier)}."
     )
-    ours, simple = (models[role]["metrics"]["roc_auc"] for role in ("candidate", "baseline"))
+    told = level(dossier)
+    ours, simple = (models[role]["metrics"][told.key] for role in ("candidate", "baseline"))
     if ours <= simple:
         found.append(
-            f"A logistic regression on the same rows does no worse: ROC AUC {number(simple)} "
+            f"A {baseline(dossier)} on the same rows does no worse: {told.name} {number(simple)} "
             f"against {number(ours)}."
         )
     return found
@@ -55,7 +56,7 @@ def of_the_slices(dossier: dict[str, Any]) -> list[str]:
         return []
     least = dossier["pipeline"]["gate"]["slice_rows"]
     return [
-        f"{len(small)} of {len(slices)} slices have fewer than {least:,} rows, or one class only, "
+        f"{len(small)} of {len(slices)} slices have fewer than {least:,} rows, or equal labels, "
         f"and were not judged: {', '.join(small)}."
     ]
 

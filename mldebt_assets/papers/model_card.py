@@ -11,9 +11,12 @@ from mldebt_assets.papers.limits import limits
 from mldebt_assets.papers.page import Code, Facts, Items, Page, Section, Table, Text
 from mldebt_assets.papers.wording import (
     NAMES,
+    baseline,
     candidate,
+    currency,
     decided,
     interval,
+    level,
     metric_name,
     named,
     number,
@@ -22,6 +25,7 @@ from mldebt_assets.papers.wording import (
 )
 
 ROLES = ("candidate", "incumbent", "baseline")
+OF_A_CLASS = ("recall_", "precision_")
 
 
 def model_card(dossier: dict[str, Any]) -> Page:
@@ -46,10 +50,9 @@ def model_card(dossier: dict[str, Any]) -> Page:
 def figures(dossier: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return the figures that matter most."""
     on, metrics = dossier["evaluation"]["judged_on"], candidate(dossier)
-    currency = dossier["pipeline"]["costs"]["currency"]
     shown = [
-        (metric_name(name, currency), number(metrics[name]))
-        for name in ("roc_auc", "cost_per_row")
+        (metric_name(name, currency(dossier)), number(metrics[name]))
+        for name in (level(dossier).key, "cost_per_row")
         if name in metrics
     ]
     return (
@@ -62,19 +65,11 @@ def figures(dossier: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 def intended(dossier: dict[str, Any]) -> Facts:
     """Return what the model is for, and whose it is."""
     declared, promoted = dossier["pipeline"], dossier["promotion"]
-    costs, models = declared["costs"], dossier["evaluation"]["models"]
-    threshold = models["candidate"]["threshold"] if models else None
     return Facts(
         (
             ("question", declared["description"]),
             ("predicts", declared["target"]["description"]),
-            ("score", "a probability between 0 and 1, for each row by itself"),
-            ("decides", f"yes at a score of {number(threshold)} or more"),
-            (
-                "cost of a decision",
-                f"{number(costs['false_alarm'])} for a false alarm, {number(costs['missed'])} "
-                f"missed, {number(costs['caught'])} caught, in {costs['currency']}",
-            ),
+            *answer(dossier),
             ("owner", declared["owner"]),
             ("kind of model", architecture(dossier)),
             ("version", f"{promoted['version']}"),
@@ -82,6 +77,35 @@ def intended(dossier: dict[str, Any]) -> Facts:
             ("ONNX export, SHA-256", Code(dossier["artefacts"]["onnx"]["sha256"])),
         )
     )
+
+
+def answer(dossier: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what the model says of a row, what is decided by it, and what that costs."""
+    declared, models = dossier["pipeline"], dossier["evaluation"]["models"]
+    kind, costs = level(dossier).task, declared["costs"]
+    if kind == "multiclass":
+        classes = declared["target"]["classes"]
+        return [
+            ("score", f"a probability for each of {len(classes)} classes, for each row by itself"),
+            ("classes", ", ".join(classes)),
+            ("decides", "for the likeliest class"),
+        ]
+    if kind == "regression":
+        width = models["candidate"]["metrics"].get("interval_half_width") if models else None
+        return [
+            ("score", "a value, for each row by itself"),
+            ("interval", f"{number(width)} to either side, made to hold 90 % of the values"),
+        ]
+    threshold = models["candidate"]["threshold"] if models else None
+    return [
+        ("score", "a probability between 0 and 1, for each row by itself"),
+        ("decides", f"yes at a score of {number(threshold)} or more"),
+        (
+            "cost of a decision",
+            f"{number(costs['false_alarm'])} for a false alarm, {number(costs['missed'])} "
+            f"missed, {number(costs['caught'])} caught, in {costs['currency']}",
+        ),
+    ]
 
 
 def architecture(dossier: dict[str, Any]) -> str:
@@ -137,18 +161,23 @@ def measured(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
     headings = {
         "candidate": named(dossier),
         "incumbent": f"v{before['version']}" if before else "",
-        "baseline": "logistic regression",
+        "baseline": baseline(dossier),
     }
     roles = [role for role in ROLES if role in models]
-    currency = dossier["pipeline"]["costs"]["currency"]
-    names = [name for name in NAMES if name in models["candidate"]["metrics"]]
+    found = models["candidate"]["metrics"]
+    names = [name for name in NAMES if name in found]
+    names += [name for name in found if name.startswith(OF_A_CLASS)]
     rows = [
-        (metric_name(name, currency), *(number(models[role]["metrics"][name]) for role in roles))
+        (
+            metric_name(name, currency(dossier)),
+            *(number(models[role]["metrics"][name]) for role in roles),
+        )
         for name in names
     ]
     own = models["candidate"].get("interval")
     told = (
-        f"ROC AUC {number(own['point'])}, {gate['confidence']:.0%} interval {interval(own)}. "
+        f"{level(dossier).name} {number(own['point'])}, {gate['confidence']:.0%} interval "
+        f"{interval(own)}. "
         if own
         else ""
     )
@@ -171,21 +200,22 @@ def slices(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
     if not judged:
         return (Text("No slice was judged; see the limits."),)
     confidence = f"{dossier['pipeline']['gate']['confidence']:.0%} interval"
+    told, paid = level(dossier), ["cost_per_row"] if currency(dossier) else []
     rows = tuple(
         (
             one["dimension"].replace("_", " "),
             one["value"],
             number(one["rows"]),
-            number(one["metrics"]["roc_auc"]),
+            number(one["metrics"].get(told.key)),
             interval(one["interval"]),
             number(one["incumbent"]),
-            number(one["metrics"]["cost_per_row"]),
+            *(number(one["metrics"][name]) for name in paid),
         )
         for one in judged
     )
     headings = (
-        "slice", "value", "rows", "ROC AUC", confidence, "version before",
-        metric_name("cost_per_row", dossier["pipeline"]["costs"]["currency"]),
+        "slice", "value", "rows", told.name, confidence, "version before",
+        *(metric_name(name, currency(dossier)) for name in paid),
     )  # fmt: skip
     return (Table(headings, rows, right=headings[2:]),)
 

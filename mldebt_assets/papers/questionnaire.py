@@ -10,6 +10,7 @@ from mldebt_assets.papers.wording import (
     NOT_DECLARED,
     candidate,
     decided,
+    level,
     named,
     number,
     personal_data,
@@ -68,7 +69,8 @@ def answers(rows: list[tuple[str, str, str]]) -> Table:
 def of_the_model(dossier: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Return what is asked of the model."""
     metrics, card = candidate(dossier), "model_card.html"
-    good = f"ROC AUC {number(metrics['roc_auc'])}" if metrics else "not measured"
+    told = level(dossier)
+    good = f"{told.name} {number(metrics[told.key])}" if metrics else "not measured"
     judged = sum(one["metrics"] is not None for one in dossier["evaluation"]["slices"])
     return [
         ("What does it decide?", dossier["pipeline"]["description"], card),

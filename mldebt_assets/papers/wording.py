@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mldebt_assets.assets.personal_data import in_words
+from mldebt_assets.core.tasks.level import Level, level_of
 from mldebt_assets.promotions import decider
 
 NOT_DECLARED = "not declared"
@@ -27,16 +28,52 @@ NAMES = {
     "false_positives": "false alarms",
     "false_negatives": "missed",
     "true_negatives": "rightly let pass",
+    "log_loss_skill": "log loss skill",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_roc_auc": "mean ROC AUC, each class against the rest",
+    "largest_class": "share of the largest class",
+    "errors": "wrong",
+    "r_squared": "R²",
+    "mean_absolute_error": "mean absolute error",
+    "root_mean_squared_error": "root mean squared error",
+    "mean_error": "mean error",
+    "mean_label": "mean label",
+    "interval_coverage": "share inside the interval",
+    "interval_half_width": "half width of the interval",
+}
+BASELINES = {
+    "binary": "logistic regression",
+    "multiclass": "multinomial logistic regression",
+    "regression": "ridge regression",
 }
 
 
-def metric_name(name: str, currency: str) -> str:
+def level(dossier: dict[str, Any]) -> Level:
+    """Return what the version was compared by."""
+    return level_of(dossier["evaluation"])
+
+
+def baseline(dossier: dict[str, Any]) -> str:
+    """Return what the simple model is that the version was held against."""
+    return BASELINES[level(dossier).task]
+
+
+def currency(dossier: dict[str, Any]) -> str | None:
+    """Return what costs are counted in; None where nothing is declared to cost."""
+    costs = dossier["pipeline"]["costs"]
+    return costs["currency"] if costs else None
+
+
+def metric_name(name: str, currency: str | None) -> str:
     """Return a metric's name with its unit.
 
     >>> metric_name("cost_per_row", "USD"), metric_name("own", "USD")
     ('cost a row, USD', 'own')
     """
-    worded = NAMES.get(name, name)
+    of, _, which = name.partition("_")
+    told = f"{of} of {which}" if of in {"recall", "precision"} else name
+    worded = NAMES.get(name, told)
     return f"{worded}, {currency}" if name.startswith("cost_") else worded
 
 

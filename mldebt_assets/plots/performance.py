@@ -1,4 +1,4 @@
-"""What became of every batch: ROC AUC, base rate and money, with the promotions marked."""
+"""What became of every batch: level, base rate and money, with the promotions marked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mldebt_assets.core.tasks.level import LEVELS
 from mldebt_assets.plots.look import (
     COLOURS,
     DOTS,
@@ -26,37 +27,44 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from mldebt_assets.core.tasks.level import Level
     from mldebt_assets.plots.look import Picture, Sheet
 
     History = Sequence[dict[str, Any]]
 
 SHOWN_BATCHES = 36
-CHANCE_TO_PERFECT = (0.5, 1.0)
+PERFECT = 1.0
 LEFT, RIGHT = 0.52, 5.9
 HEADER, BETWEEN, FOOTER, NOTE = 0.5, 0.42, 0.26, 0.2
-AUC_INCHES, BASE_INCHES, MONEY_INCHES = 1.5, 0.62, 0.95
+LEVEL_INCHES, BASE_INCHES, MONEY_INCHES = 1.5, 0.62, 0.95
 
 
-def performance_figure(history: History, currency: str | None = None) -> Picture:
+def performance_figure(
+    history: History, level: Level = LEVELS["binary"], currency: str | None = None
+) -> Picture:
     """Return the picture of all batches so far, in their order.
 
     Only the newest 36 are drawn, so that they can be told apart; the title says so.
 
-    Args: one dict a batch with ``batch``, ``version`` (who scored it, or None), ``roc_auc``,
+    Args: one dict a batch with ``batch``, ``version`` (who scored it, or None), ``level``,
           ``lower``, ``upper``, ``base_rate``, ``rows``, ``labelled``, ``money`` (a row, by the
           champion's decisions) and ``money_replaced`` (a row, by those of the version that it
-          replaced). Any number may be None. A promotion is where the version changes.
+          replaced). Any number may be None. A promotion is where the version changes. A base
+          rate is drawn only where there is one.
     """
     left_out = max(len(history) - SHOWN_BATCHES, 0)
     history = history[left_out:]
     money = np.isfinite(column(history, "money")).any()
-    height = HEADER + AUC_INCHES + BETWEEN + BASE_INCHES + FOOTER
+    rates = level.task == "binary"
+    height = HEADER + LEVEL_INCHES + rates * (BETWEEN + BASE_INCHES) + FOOTER
     height += money * (BETWEEN + MONEY_INCHES) + bool(left_out) * NOTE
     with sheet(height) as page:
-        base_top = HEADER + AUC_INCHES + BETWEEN
-        panels = [_auc_panel(page, history), _base_rate_panel(page, history, base_top)]
+        top = HEADER + LEVEL_INCHES + BETWEEN
+        panels = [_level_panel(page, history, level)]
+        if rates:
+            panels.append(_base_rate_panel(page, history, top))
+            top += BASE_INCHES + BETWEEN
         if money:
-            top = base_top + BASE_INCHES + BETWEEN
             panels.append(_money_panel(page, history, top, currency))
         for panel in panels:
             page.mark(panel, [place - 0.5 for place, _ in promotions_in(history)])
@@ -69,7 +77,7 @@ def performance_figure(history: History, currency: str | None = None) -> Picture
         if left_out:
             words = f"the newest {len(history)} of {left_out + len(history)} batches"
             page.text(0.1, height - 0.1, words, color=MUTED)
-        return page.picture(_alt(history, currency))
+        return page.picture(_alt(history, level, currency))
 
 
 def promotions_in(history: History) -> list[tuple[int, int]]:
@@ -88,11 +96,11 @@ def column(history: History, name: str) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in found], dtype=np.float64)
 
 
-def _auc_panel(page: Sheet, history: History) -> Axes:
-    axes = page.panel(left=LEFT, top=HEADER, right=RIGHT, bottom=HEADER + AUC_INCHES)
+def _level_panel(page: Sheet, history: History, level: Level) -> Axes:
+    axes = page.panel(left=LEFT, top=HEADER, right=RIGHT, bottom=HEADER + LEVEL_INCHES)
     across = np.arange(len(history))
-    values, lower, upper = (column(history, name) for name in ("roc_auc", "lower", "upper"))
-    page.title(0.1, 0.18, "ROC AUC of what was served")
+    values, lower, upper = (column(history, name) for name in ("level", "lower", "upper"))
+    page.title(0.1, 0.18, f"{level.name} of what was served")
     entries = [Entry("champion of its time", COLOURS["candidate"], "-", "o")]
     if np.isfinite(lower).any():
         axes.vlines(across, lower, upper, color=PALE, linewidth=4)
@@ -102,9 +110,9 @@ def _auc_panel(page: Sheet, history: History) -> Axes:
         entries.append(Entry("promotion", INK, DOTS, thickness=0.8))
     page.key(RIGHT, 0.18, entries)
     axes.plot(across, values, color=COLOURS["candidate"], marker="o")
-    _frame(axes, [values, lower, upper], least_margin=0.01)
+    _frame(axes, [values, lower, upper], (level.chance, PERFECT), least_margin=0.01)
     if not np.isfinite(values).any():
-        middle = HEADER + AUC_INCHES / 2
+        middle = HEADER + LEVEL_INCHES / 2
         words = "no batch has been scored and labelled yet"
         page.text((LEFT + RIGHT) / 2, middle, words, color=MUTED, ha="center")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2f}")
@@ -140,31 +148,37 @@ def _money_panel(page: Sheet, history: History, top: float, currency: str | None
             axes.plot(across, values, color=colour, linestyle=line, marker=marker)
             entries.append(Entry(name, colour, line, marker))
     page.key(RIGHT, top - 0.11, entries)
-    _frame(axes, [served, replaced], least_margin=0.05)
+    _frame(axes, [served, replaced], (0.0, 1.0), least_margin=0.05)
     return axes
 
 
-def _frame(axes: Axes, drawn: Sequence[NDArray[np.float64]], *, least_margin: float) -> None:
-    """Leave room above and below everything that is drawn, and some where nothing is."""
+def _frame(
+    axes: Axes,
+    drawn: Sequence[NDArray[np.float64]],
+    ends: tuple[float, float],
+    *,
+    least_margin: float,
+) -> None:
+    """Leave room above and below everything that is drawn; where nothing is, show both ends."""
     found = np.concatenate(drawn)
     found = found[np.isfinite(found)]
     if not len(found):
-        found = np.array(CHANCE_TO_PERFECT)
+        found = np.array(ends)
     margin = max(float(np.ptp(found)) * 0.12, least_margin)
     axes.set_ylim(found.min() - margin, found.max() + margin)
 
 
-def _alt(history: History, currency: str | None) -> str:
-    scored = [batch for batch in history if batch["roc_auc"] is not None]
+def _alt(history: History, level: Level, currency: str | None) -> str:
+    scored = [batch for batch in history if batch["level"] is not None]
     if not scored:
-        return f"ROC AUC over {len(history)} batches: none has been scored and labelled yet."
-    last, worst = scored[-1], min(scored, key=lambda batch: batch["roc_auc"])
-    best = max(scored, key=lambda batch: batch["roc_auc"])
+        return f"{level.name} over {len(history)} batches: none has been scored and labelled yet."
+    last, worst = scored[-1], min(scored, key=lambda batch: batch["level"])
+    best = max(scored, key=lambda batch: batch["level"])
     said = (
-        f"ROC AUC of what was served, {scored[0]['batch']} to {last['batch']}: "
-        f"{last['roc_auc']:.3f} in the last batch, by v{last['version']}; "
-        f"lowest {worst['roc_auc']:.3f} in {worst['batch']}, "
-        f"highest {best['roc_auc']:.3f} in {best['batch']}."
+        f"{level.name} of what was served, {scored[0]['batch']} to {last['batch']}: "
+        f"{last['level']:.3f} in the last batch, by v{last['version']}; "
+        f"lowest {worst['level']:.3f} in {worst['batch']}, "
+        f"highest {best['level']:.3f} in {best['batch']}."
     )
     rates = column(history, "base_rate")
     if np.isfinite(rates).any():

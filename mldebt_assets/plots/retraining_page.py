@@ -29,8 +29,8 @@ def retraining_page(answer: Mapping[str, Any]) -> str:
         [
             f'<header><p class="label">Retraining</p><h1>{escape(name)}</h1>'
             f"{first(answer)}</header>",
-            curve(answer["staleness"], answer["champion"]),
-            matrix(answer["backtests"]),
+            curve(answer["staleness"], answer["champion"], answer["metric"]),
+            matrix(answer["backtests"], answer["metric"]),
             decisions(answer["decisions"]),
         ]
     )
@@ -50,7 +50,7 @@ def first(answer: Mapping[str, Any]) -> str:
         elif here is not None and here["lost"] is not None:
             cost = (
                 f"On the next batch it will be of age {next_age}: so old, versions have lost "
-                f"{here['lost']:.3f} of ROC AUC."
+                f"{here['lost']:.3f} of {answer['metric']}."
             )
         cards += two_lines(
             "Champion",
@@ -81,7 +81,9 @@ def decided(decision: Mapping[str, Any]) -> str:
     return f"{about}: retrained, {said}"
 
 
-def curve(ages: Sequence[Mapping[str, Any]], champion: Mapping[str, Any] | None) -> str:
+def curve(
+    ages: Sequence[Mapping[str, Any]], champion: Mapping[str, Any] | None, metric: str
+) -> str:
     """Return the staleness curve: what versions of each age have lost; the champion's is marked."""
     if not ages:
         return ""
@@ -101,7 +103,7 @@ def curve(ages: Sequence[Mapping[str, Any]], champion: Mapping[str, Any] | None)
         drawn += (
             f'<rect class="{"over" if marked else "fill"}" x="{middle - width / 2:.1f}" '
             f'y="{min(end, zero):.1f}" width="{width:.1f}" height="{max(abs(zero - end), 1):.1f}">'
-            f"<title>age {one['age']}: mean ROC AUC {one['roc_auc']:.3f} over "
+            f"<title>age {one['age']}: mean {escape(metric)} {one['value']:.3f} over "
             f"{one['backtests']} backtests</title></rect>"
             f'<text x="{middle:.1f}" y="{min(end, zero) - 5:.1f}" text-anchor="middle">{label}'
             f'</text><text x="{middle:.1f}" y="{ABOVE + HEIGHT + 16}" text-anchor="middle">'
@@ -110,22 +112,24 @@ def curve(ages: Sequence[Mapping[str, Any]], champion: Mapping[str, Any] | None)
     height = ABOVE + HEIGHT + BELOW
     says = "" if champion is None else f" Filled in orange: v{champion['version']} on the next one."
     return (
-        '<section class="curve"><h2>What waiting costs</h2><p class="key">ROC AUC by which the '
+        '<section class="curve"><h2>What waiting costs</h2><p class="key">'
+        f"{escape(metric)} by which the "
         "youngest version was better on the same batches, by age: batches since the newest that "
         f"a version learned from.{escape(says)}</p>"
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="ROC AUC lost by age">{drawn}'
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" '
+        f'aria-label="{escape(metric)} lost by age">{drawn}'
         f'<path class="axis" d="M0 {zero:.1f}H{WIDTH}"/>'
         f'<text x="{WIDTH}" y="{height - 2}" text-anchor="end">age, in batches</text></svg>'
         "</section>"
     )
 
 
-def matrix(backtests: Sequence[Mapping[str, Any]]) -> str:
+def matrix(backtests: Sequence[Mapping[str, Any]], metric: str) -> str:
     """Return every version on every later batch; the best of each batch is bold."""
     if not backtests:
         return ""
     batches = sorted({one["batch"] for one in backtests})
-    found = {(one["version"], one["batch"]): one["roc_auc"] for one in backtests}
+    found = {(one["version"], one["batch"]): one["value"] for one in backtests}
     best = {
         batch: max(value for (_, of), value in found.items() if of == batch) for batch in batches
     }
@@ -140,7 +144,7 @@ def matrix(backtests: Sequence[Mapping[str, Any]]) -> str:
         rows += f'<tr><th scope="row">v{version}</th>{cells}</tr>'
     return (
         "<section><h2>Every version on every later batch</h2>"
-        '<p class="key">ROC AUC; the best of each batch is bold.</p><div class="scroll">'
+        f'<p class="key">{escape(metric)}; the best of each batch is bold.</p><div class="scroll">'
         f'<table class="matrix"><tr><th></th>{head}</tr>{rows}</table></div></section>'
     )
 

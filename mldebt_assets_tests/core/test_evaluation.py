@@ -123,23 +123,17 @@ def test_lift_shares_out_the_rows_that_tie_at_the_border():
 def test_a_small_slice_tells_its_rows_and_nothing_else():
     labels, scores = judged(1_000)
     origin = np.where(np.arange(1_000) < 30, "LGA", "JFK")
-    found = e.metrics_by_slice(
-        labels, scores, {"origin": origin}, threshold=0.5, costs=COSTS, least_rows=100
-    )
+
+    def measured(inside):
+        return e.metrics(labels[inside], scores[inside], threshold=0.5, costs=COSTS)
+
+    found = e.metrics_by_slice({"origin": origin}, measured, least_rows=100)
     assert [(s.dimension, s.value, s.rows) for s in found] == [
         ("origin", "JFK", 970),
         ("origin", "LGA", 30),
     ]
     assert found[0].metrics == e.metrics(labels[30:], scores[30:], threshold=0.5, costs=COSTS)
     assert (found[1].metrics, found[1].reason) == (None, "30 rows, fewer than 100")
-
-
-def test_a_slice_has_the_auc_of_its_own_rows_where_it_has_enough_of_both_classes():
-    labels, scores = judged(1_000)
-    origin = np.where(np.arange(1_000) < 30, "LGA", "JFK")
-    slices = {"origin": origin, "late": np.where(labels > 0, "yes", "no")}
-    found = e.auc_by_slice(labels, scores, slices, least_rows=100)
-    assert found == {("origin", "JFK"): e.roc_auc(labels[30:], scores[30:])}
 
 
 def test_every_score_is_counted_once_under_its_label():

@@ -6,7 +6,7 @@ from sklearn import metrics as sklearn_metrics
 
 from mldebt_assets.core.errors import SingleClassError
 from mldebt_assets.core.evaluation import roc_auc
-from mldebt_assets.core.intervals import group_gain, group_interval, slice_intervals
+from mldebt_assets.core.intervals import group_gain, group_interval
 
 
 def judged(rows, seed, groups=12):
@@ -74,29 +74,6 @@ def test_the_interval_is_the_same_for_rows_in_any_order_and_another_for_another_
     again = group_interval(labels[order], scores[order], groups[order], seed=1, **settings_)
     assert first == again
     assert group_interval(labels, scores, groups, seed=2, **settings_) != first
-
-
-def test_each_slice_has_the_interval_of_its_own_rows():
-    labels, scores, groups = judged(2_000, seed=1)
-    origin = np.where(np.arange(2_000) < 900, "JFK", "LGA")
-    settings_ = {"rounds": 200, "confidence": 0.95, "seed": 1}
-    found = slice_intervals(labels, scores, groups, {"origin": origin}, least_rows=900, **settings_)
-    assert list(found) == [("origin", "JFK"), ("origin", "LGA")]
-    rows = slice(0, 900)
-    assert found["origin", "JFK"] == group_interval(
-        labels[rows], scores[rows], groups[rows], **settings_
-    )
-
-
-def test_a_slice_that_is_small_or_has_one_class_has_no_interval():
-    """It would be drawn as if it were known."""
-    labels, scores, groups = judged(2_000, seed=1)
-    origin = np.where(labels > 0, "late", np.where(np.arange(2_000) < 30, "few", "on time"))
-    found = slice_intervals(
-        labels, scores, groups, {"origin": origin},
-        least_rows=50, rounds=20, confidence=0.95, seed=1,
-    )  # fmt: skip
-    assert found == {}
 
 
 def test_an_interval_needs_both_classes():

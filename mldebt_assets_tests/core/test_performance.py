@@ -8,8 +8,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mldebt_assets.core import performance as p
-from mldebt_assets.core.evaluation import confusion, roc_auc
+from mldebt_assets.core.evaluation import confusion, roc_auc, threshold_of
+from mldebt_assets.core.intervals import group_interval
 from mldebt_assets.core.policies import Costs, Performance
+from mldebt_assets.core.tasks.task import Rule
 
 COSTS = Costs(false_alarm=20.0, missed=60.0, caught=10.0)
 LIMITS = Performance(least_rows=100, rounds=200)
@@ -41,6 +43,10 @@ def taken(rows, which):
         alarms=rows.alarms[which],
         groups=rows.groups[which],
     )
+
+
+def realised(rows):
+    return p.realised(rows, Rule(threshold=threshold_of(rows.scores, rows.alarms)), COSTS)
 
 
 def auc(rows):
@@ -117,7 +123,7 @@ def test_rows_without_a_label_change_no_figure(seed, labelled):
     rows = served(rows=500, seed=seed, labelled=labelled)
     known = taken(rows, ~np.isnan(rows.labels))
     assume(len(known))
-    assert p.realised(rows, COSTS) == p.realised(known, COSTS)
+    assert realised(rows) == realised(known)
     assert p.money(rows.labels, {"served": rows.alarms}, COSTS) == p.money(
         known.labels, {"served": known.alarms}, COSTS
     )
@@ -196,17 +202,17 @@ def test_what_one_saves_the_other_loses(seed, threshold):
 def test_the_threshold_found_repeats_the_decisions(seed, threshold):
     """The decisions are what was served; a threshold read elsewhere might be another model's."""
     rows = served(rows=100, seed=seed, threshold=threshold)
-    found = p.threshold_of(rows.scores, rows.alarms)
+    found = threshold_of(rows.scores, rows.alarms)
     np.testing.assert_array_equal(rows.scores >= found, rows.alarms)
-    realised = p.realised(rows, COSTS)
+    counted = realised(rows)
     counts = confusion(rows.labels, rows.scores, threshold)
-    assert {name: realised[name] for name in counts} == counts
-    assert realised["cost_total"] == p.money(rows.labels, {"it": rows.alarms}, COSTS)["it"]
+    assert {name: counted[name] for name in counts} == counts
+    assert counted["cost_total"] == p.money(rows.labels, {"it": rows.alarms}, COSTS)["it"]
 
 
 def test_no_rows_have_no_metrics_and_no_labels_have_counts_alone():
-    assert p.realised(taken(served(), slice(0, 0)), COSTS) == {}
-    assert set(p.realised(served(labelled=0.0), COSTS).values()) == {0}
+    assert realised(taken(served(), slice(0, 0))) == {}
+    assert set(realised(served(labelled=0.0)).values()) == {0}
 
 
 def test_batches_together_are_all_their_rows():
@@ -234,7 +240,7 @@ def test_groups_are_pooled_whole(groups, most):
 def test_pools_give_about_the_interval_that_groups_give():
     """Else a pipeline whose groups are customers would be judged by another rule."""
     rows = served(rows=20_000, groups=1_000)
-    exact = p.group_interval(
+    exact = group_interval(
         rows.labels, rows.scores, rows.groups, rounds=1_000, confidence=0.95, seed=1
     )
     found = p.level(rows, Performance(), seed=1)

@@ -103,7 +103,8 @@ def test_the_metrics_say_what_the_record_and_the_reports_say(world, scraped):
     assert value(scraped, "mldebt_drift_column_drifted", column="weight_kg") == 1
     assert value(scraped, "mldebt_drift_distance_ratio", column="weight_kg") > 0.3
     lower, point, upper = (
-        value(scraped, f"mldebt_served_roc_auc{end}") for end in ("_lower", "", "_upper")
+        value(scraped, f"mldebt_served_level{end}", metric="roc_auc")
+        for end in ("_lower", "", "_upper")
     )
     assert 0.5 < lower < point < upper < 1
     assert value(scraped, "mldebt_served_cost_per_row", currency="USD") > 0
