@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mldebt_assets.core import evaluation
-from mldebt_assets.core.calibration import cheapest_threshold, platt
 from mldebt_assets.core.errors import LabelError
 from mldebt_assets.core.intervals import group_gain, group_interval
 from mldebt_assets.core.tasks.level import LEVELS
@@ -88,6 +87,8 @@ class Binary:
 
     def calibrated(self, outputs: Numbers, labels: Numbers, start: Line) -> Line:  # noqa: ARG002
         """Return Platt's line."""
+        from mldebt_assets.core.calibration import platt
+
         slope, intercept = platt(outputs, labels)
         return Line(slope=slope, intercept=intercept)
 
@@ -97,6 +98,8 @@ class Binary:
 
     def rule(self, scores: Numbers, labels: Numbers, costs: Costs | None) -> Rule:
         """Return the threshold that costs least. Args: costs, which a binary target declares."""
+        from mldebt_assets.core.calibration import cheapest_threshold
+
         if costs is None:
             raise TypeError("a binary target without costs")
         return Rule(threshold=cheapest_threshold(scores, labels, costs))
