@@ -192,7 +192,8 @@ def became(chapter: Chapter) -> str:
         return f"retrained, [green]promoted v{chapter.champion}[/]"
     if chapter.is_proposed:
         return "retrained, [yellow]proposed: a person approves[/]"
-    return f"retrained, [dim]refused: v{chapter.champion} stays[/]"
+    stays = "no champion yet" if chapter.champion is None else f"v{chapter.champion} stays"
+    return f"retrained, [dim]refused: {stays}[/]"
 
 
 def summarise(pipeline: Pipeline, outcome: Outcome) -> None:
