@@ -138,3 +138,14 @@ def test_lineage_and_papers_speak_of_the_task(world):
     assert LEVELS[world.pipeline.target.task].name in card
     assert "ROC AUC of" not in card
     assert "false alarm" not in card
+
+
+def test_a_hundred_and_fifty_rows_of_noise_promote_nobody_and_say_why(tmp_path):
+    """A small table deserves an answer too: not a traceback, and not a champion by luck."""
+    rows = real_tables.diabetes_rows().iloc[:150]
+    noise = np.random.default_rng(0).permutation(rows["outcome"])
+    with installation(tmp_path, real_tables.diabetes) as small:
+        real_tables.land(small.landing, rows.assign(outcome=noise))
+        told = small.replay().chapters
+    assert [(chapter.promoted, chapter.problem) for chapter in told] == [(False, None)] * len(told)
+    assert "groups were held out; at least 8 are needed" in told[-1].verdict

@@ -45,8 +45,8 @@ def show(answer: dict[str, Any]) -> None:
     if answer["staleness"]:
         out.print()
         out.print(staleness(answer["staleness"], answer["champion"]))
-        say("Age: batches since the newest that a version learned from. Mean, and lost, which is")
-        say(f"how much better the youngest version did on the same batches: {answer['metric']}.")
+        say(f"Age: batches since the newest that a version learned from. Mean {answer['metric']}.")
+        say("Lost: by how much the youngest version was better on the same batches.")
 
 
 def decisions(taken: list[dict[str, Any]]) -> Table:
