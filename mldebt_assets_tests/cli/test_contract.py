@@ -98,6 +98,9 @@ def documents(world):
     """Every document that the answering commands print, before a champion and after."""
     zipped = str(world.home.root / "papers.zip")
     table = str(next(world.landing.glob("*.csv")))
+    brought, landing = str(world.home.root / "late.csv"), ["--landing", f"{zipped}.d"]
+    late = rows(BATCHES[0]).assign(late=lambda parcels: (parcels["delay_hours"] > 0).astype(int))
+    late.drop(columns="delay_hours").to_csv(brought, index=False)
     asked = [
         ["papers", "parcels", "--out", zipped],
         *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
@@ -117,7 +120,7 @@ def documents(world):
         ["audit", "parcels"],
         ["alert-test"],
         ["drift", "compare", table, table],
-        ["new", "brought", "--data", table, "--target", "delay_hours", "--landing", f"{zipped}.d"],
+        ["new", "brought", "--data", brought, "--target", "late", "--time", "sent_at", *landing],
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLDEBT_PIPELINES", str(world.home.root / "pipelines"))
