@@ -20,7 +20,7 @@ CHROMIUM = shutil.which("chromium")
 NO_CHROMIUM = "chromium is not on the PATH (Debian: apt-get install chromium)"
 PATIENCE_MILLISECONDS = 30_000
 # Every asset of a pipeline's graph, from top to bottom, fits with its box in full.
-WIDTH, HEIGHT = 1800, 3000
+WIDTH, HEIGHT = 2600, 3000
 # What a person sets once in the web UI, and the browser keeps. The boxes of the graph say what is
 # there and of which kind, and nothing that changes by the minute.
 PREFERENCES = {

@@ -37,9 +37,9 @@ pipeline = sample.pipeline(Path(sys.argv[1]) / "landing")
 pipelines.PIPELINES = (pipeline,)
 definitions.defs = definitions.define([pipeline])
 train = training.train_member
-def train_until_interrupted(*arguments):
+def train_until_interrupted(*arguments, **named):
     os.kill(os.getpid(), signal.SIGINT)
-    return train(*arguments)
+    return train(*arguments, **named)
 training.train_member = train_until_interrupted
 sys.argv = ["mldebt", "replay", "parcels", "--json"]
 from mldebt_assets.cli import app

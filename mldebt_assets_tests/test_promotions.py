@@ -294,6 +294,8 @@ FACTS_BY_NAME = {
     "count": 3,
     "positive": 3,
     "positives": 3,
+    "strange": 3,
+    "rows": 3,
     "negatives": 0,
     "epochs": 3,
     "learning_rate": 0.5,

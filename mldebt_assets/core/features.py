@@ -116,7 +116,7 @@ def told_apart(ids: pd.Series[str]) -> pd.Series[str]:
 def group_names(values: pd.Series[Any]) -> pd.Series[str]:
     """Return the name of the split group that each value makes: of a timestamp, its day.
 
-    >>> group_names(pd.Series(pd.to_datetime(["2013-05-01T05:40", "2013-05-01"]))).tolist()
+    >>> group_names(pd.Series(pd.to_datetime(["2013-05-01 05:40", "2013-05-01 00:00"]))).tolist()
     ['2013-05-01', '2013-05-01']
     """
     if values.dtype.kind == "M":

@@ -29,6 +29,10 @@ from mldebt_assets_tests.servers import environment
 from mldebt_assets_tests.world import World
 
 MLDEBT = Path(sys.executable).with_name("mldebt")
+UNJUDGED = {
+    "judged": False, "drifted": False, "underpowered": False, "summary": "none yet", "columns": {},
+}  # fmt: skip
+PARCELS = sample.pipeline(Path("landing"))
 LONG = "export_of_the_depot_system_" + "x" * 60 + "_2020"
 ESCAPE = "\x1b"
 SECONDS = 120
@@ -43,7 +47,7 @@ from mldebt_assets_tests import sample
 pipeline = sample.pipeline(Path(sys.argv[1]) / "landing")
 pipelines.PIPELINES = (pipeline,)
 definitions.defs = definitions.define([pipeline])
-training.train_member = lambda *_: time.sleep(60)
+training.train_member = lambda *_, **__: time.sleep(60)
 sys.argv = ["mldebt", "replay", "parcels"]
 from mldebt_assets.cli import app
 app()
@@ -155,7 +159,7 @@ def test_in_a_terminal_there_is_colour_progress_and_a_quiet_end_by_ctrl_c(tmp_pa
 def test_progress_counts_what_was_settled_before():
     """A replay that goes on must not start its bar at nothing."""
     with main_job.progress_on(io.StringIO()) as bar:
-        watch = main_job.Watch(bar, "parcels", set(BATCHES), settled=set(BATCHES[:3]))
+        watch = main_job.Watch(bar, PARCELS, set(BATCHES), settled=set(BATCHES[:3]))
         [task] = bar.tasks
         assert (task.completed, task.total) == (3, 5)
         watch.see(Progress("batch", BATCHES[2]))  # other bytes under a known name
@@ -172,7 +176,7 @@ def test_the_year_fits_80_columns_also_with_long_names(capsys, monkeypatch):
     """A batch may be called anything of a hundred characters, and the table still lines up."""
     monkeypatch.setattr(opening.out, "_width", COLUMNS)
     story = tuple(chapter(f"{LONG}-{number}") for number in range(3))
-    main_job.summarise("parcels", Outcome(story, (), 1.0))
+    main_job.summarise(PARCELS, Outcome(story, (), 1.0))
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= COLUMNS
     whole = "".join(line.split(" ")[0] for line in lines)
@@ -183,7 +187,7 @@ def test_a_settled_batch_is_one_line_of_80_columns():
     """The widest that a usual name can make it."""
     console = Terminal(file=io.StringIO(), width=COLUMNS)
     for facts in ({}, {"promoted": False}, {"retrained": False}, {"dropped": False}):
-        console.print(main_job.line(chapter("2020-01-31", **facts)))
+        console.print(main_job.line(chapter("2020-01-31", **facts), main_job.level_of(PARCELS)))
     lines = console.file.getvalue().splitlines()
     assert len(lines) == 4
     assert "drift, drop  retrained, promoted v12" in lines[0]
@@ -199,6 +203,8 @@ def judged(batch, columns):
         "drifted": True,
         "reference": {"hash": "0" * 64, "version": 3, "batches": ["2020-01"]},
         "summary": "",
+        "refused": None,
+        "outcomes": {what: dict(UNJUDGED) for what in ("scores", "labels")},
         "verdicts": [limit, pairs],
         "columns": {
             name: {

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mldebt_assets.core.features import GROUP, ROW_ID, as_text, feature_table, row_ids
+from mldebt_assets.core.tasks.binary import BINARY
 
 A_DAY = 86_400 * 10**9
 MOMENTS = st.one_of(  # nanoseconds since 1970: finer ones, whole seconds, and midnights
@@ -52,6 +53,7 @@ def table_of(rows, group):
         label=lambda visits: visits["missed"],
         features=lambda visits: visits[["age"]],
         slices={},
+        task=BINARY,
     )
 
 
