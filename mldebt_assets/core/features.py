@@ -135,7 +135,9 @@ def as_text(values: pd.Series[Any]) -> pd.Series[str]:
     ['2013-05-01 00:00:00']
     """
     if values.dtype.kind == "M":
-        return values.map(str).astype(str)
+        codes, times = pd.factorize(values, use_na_sentinel=False)
+        texts = np.array([str(time) for time in times], dtype=object)
+        return pd.Series(texts[codes], values.index)
     return values.astype(str)
 
 
