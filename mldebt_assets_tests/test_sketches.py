@@ -118,7 +118,7 @@ def test_the_reference_is_counted_once_and_later_taken_from_the_store(world):
     assert again.value == first.snapshot
     read = {BATCHES[3]: [first.snapshot.sha256, first.storage_id]}
     assert again.reads["read/reference:parcels/reference_blocks"].value == read
-    assert list(again.blocks.parts) == sorted(again.blocks.parts)
+    assert list(again.found.parts) == sorted(again.found.parts)
 
 
 def test_a_reference_that_was_never_counted_is_counted_to_the_same_bytes(world):

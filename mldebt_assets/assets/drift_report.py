@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dagster as dg
 import pandas as pd
 
+from mldebt_assets.assets.counted_once import COUNTED
 from mldebt_assets.assets.keys import batches, common, key, out_of
-from mldebt_assets.assets.reference_blocks import COUNTED, STAGE, blocks_of_reference, stored
+from mldebt_assets.assets.reference_blocks import STAGE, blocks_of_reference, stored
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import reference_of_champion
 from mldebt_assets.assets.verdicts import check_result, check_spec
@@ -149,7 +150,7 @@ def compare(
         return Compared(judged(report, reference), stored(counts), nothing, "", reads)
     counts = count_blocks(rows, pipeline.split.group, reference)
     before = blocks_of_reference(instance, platform, pipeline, named, reference)
-    blocks = laid_beside(before.blocks, counts, pipeline.training.seed)
+    blocks = laid_beside(before.found, counts, pipeline.training.seed)
     report = judge_counts(reference, counts.whole, pipeline.drift, blocks)
     return Compared(
         judged(report, reference),

@@ -6,25 +6,24 @@ the first batch that is held against them, and a snapshot that every later one t
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pandas as pd
 
+from mldebt_assets.assets.counted_once import COUNTED, Counted, Reads, counted_once
 from mldebt_assets.assets.drift_report import table_of
 from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.predictions import load_model, read_of_model
-from mldebt_assets.assets.reference_blocks import COUNTED, counted_before
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import SUFFIX
 from mldebt_assets.assets.training_set import made_from, training_features
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
-from mldebt_assets.core.fingerprint import digest, split_of
-from mldebt_assets.pipeline import Pipeline, as_configuration
-from mldebt_assets.provenance import code_digest
+from mldebt_assets.core.fingerprint import split_of
+from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, at_storage_id, read_metadata
-from mldebt_assets.store import Blob, Snapshot
+from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     from mldebt_assets.core.drift.outcomes import Outcomes
@@ -86,7 +85,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 yield dg.Output(nothing, STAGE, metadata=page(nothing))
                 return
             before = held_out(context.instance, platform, pipeline, scorer, learned)
-            found = judge_outcomes(before.outcomes, own, pipeline.drift, pipeline.training.seed)
+            found = judge_outcomes(before.found, own, pipeline.drift, pipeline.training.seed)
             facts = {COUNTED: before.counted, **before.reads}
             yield dg.Output(before.value, HELD_OUT, metadata=facts)
             yield dg.Output(found, STAGE, metadata={**page(found), **before.reads})
@@ -109,53 +108,43 @@ def features_of_reference(
     return [one for one in learned if one.batch in scorer["reference"]["batches"]]
 
 
-class HeldOut(NamedTuple):
-    """A champion's held-out outcomes, what is stored of them, and what was read for them.
-
-    ``counted`` identifies them, as later batches look for them.
-    """
-
-    outcomes: "Outcomes"
-    value: Blob | Snapshot
-    counted: str
-    reads: dict[str, Any]
-
-
 def held_out(
     instance: dg.DagsterInstance,
     platform: Platform,
     pipeline: Pipeline,
     scorer: dict[str, Any],
     learned: list[Stored],
-) -> HeldOut:
+) -> "Counted[Outcomes]":
     """Return the champion's scores of its reference's held-out rows, and their labels."""
-    from mldebt_assets.core.drift.outcomes import from_bytes
+    from mldebt_assets.core.drift.outcomes import Outcomes, from_bytes, to_bytes
     from mldebt_assets.core.training import predict
 
-    counted = digest(
+    def count() -> tuple[Outcomes, Reads]:
+        tables = [platform.snapshots.load(one.snapshot) for one in learned]
+        rows = pd.concat(
+            [table[split_of(table[GROUP], pipeline.split) == "held_out"] for table in tables],
+            ignore_index=True,
+        )
+        model = load_model(pipeline, platform, scorer)
+        scores = pipeline.task.aligned(predict(model, inputs_of(rows)), model.classes)
+        served = pd.DataFrame(pipeline.task.served(scores, model.rule))
+        reads = read_metadata(learned, part="reference")
+        of_model = read_of_model(pipeline, "champion", scorer)
+        return sketched_rows(pipeline, rows, served), {**reads, **of_model}
+
+    return counted_once(
+        instance,
+        platform,
+        pipeline,
+        HELD_OUT,
         {
             "weights": scorer["weights_sha256"],
             "features": {str(one.batch): one.snapshot.sha256 for one in learned},
-            "code": code_digest(),
-            "configuration": as_configuration(pipeline),
-        }
+        },
+        count=count,
+        to_bytes=to_bytes,
+        from_bytes=from_bytes,
     )
-    earlier = counted_before(instance, platform, key(pipeline, HELD_OUT), counted)
-    if earlier is not None:
-        found = from_bytes(platform.snapshots.load(earlier.snapshot).data)
-        reads = read_metadata([earlier], part="reference")
-        return HeldOut(found, earlier.snapshot, counted, reads)
-    tables = [platform.snapshots.load(one.snapshot) for one in learned]
-    rows = pd.concat(
-        [table[split_of(table[GROUP], pipeline.split) == "held_out"] for table in tables],
-        ignore_index=True,
-    )
-    model = load_model(pipeline, platform, scorer)
-    scores = pipeline.task.aligned(predict(model, inputs_of(rows)), model.classes)
-    found = sketched_rows(pipeline, rows, pd.DataFrame(pipeline.task.served(scores, model.rule)))
-    read = read_metadata(learned, part="reference")
-    of_model = read_of_model(pipeline, "champion", scorer)
-    return HeldOut(found, stored(found), counted, {**read, **of_model})
 
 
 def sketched_rows(pipeline: Pipeline, rows: pd.DataFrame, served: pd.DataFrame) -> "Outcomes":
