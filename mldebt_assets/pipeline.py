@@ -180,7 +180,6 @@ class Pipeline:
                 "declare `time`, or a `batch_end` that reads it from the batch's name.",
             )
         self._refuse_late_columns()
-        self._refuse_late_columns()
         self._refuse_hidden_columns(used)
         self._refuse_half_a_task()
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
@@ -44,6 +45,7 @@ from mldebt_assets.jobs import (
     performance_job_name,
     retraining_job_name,
 )
+from mldebt_assets.open_databases import events_held_open, held_open
 from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.sensors import arrivals_name, labels_name, late_labels_name
 
@@ -132,7 +134,8 @@ def replay(
             finish_promotions(instance, platform, pipeline)
             ask_again(instance, pipeline)
             clockwork = Clockwork(pipeline, platform, instance, repository, report)
-            settled = clockwork.run_until_quiet(until)
+            with held_open(platform.home):
+                settled = clockwork.run_until_quiet(until)
     except Timeout as taken:
         raise BusyError.of(
             f"Another replay of {pipeline.name} is running.", "wait until it has ended."
@@ -241,14 +244,17 @@ class Clockwork:
         """
         configuration: dict[str, Any] = {**SILENT, **(request.run_config or {})}
         tags = {**request.tags, "dagster/run_key": request.run_key or "", WATCHED_TAG: "true"}
-        result = self.repository.get_job(job_name).execute_in_process(
-            instance=self.instance,
-            partition_key=request.partition_key,
-            run_config=configuration,
-            # From the first moment, so that a kill at any later one leaves a run known as dead.
-            tags={**tags, PROCESS_TAG: process_identity()},
-            raise_on_error=False,
-        )
+        run_id = str(uuid4())
+        with events_held_open(self.platform.home, run_id):
+            result = self.repository.get_job(job_name).execute_in_process(
+                instance=self.instance,
+                partition_key=request.partition_key,
+                run_config=configuration,
+                # From the first moment, so that a kill at any later one leaves a run known as dead.
+                tags={**tags, PROCESS_TAG: process_identity()},
+                raise_on_error=False,
+                run_id=run_id,
+            )
         if was_interrupted(result):
             self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
             raise KeyboardInterrupt

@@ -23,6 +23,7 @@ LAYERS = (
         "pipelines",
         "sources",
         "provenance",
+        "open_databases",
         "snapshots",
         "store",
         "promotions",
