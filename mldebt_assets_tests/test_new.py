@@ -77,6 +77,7 @@ def test_what_a_person_would_declare_is_inferred(place):
     assert told["target"] == {
         "column": "missed", "task": "binary", "positive": "yes",
         "share": pytest.approx(visits()["missed"].eq("yes").mean()),
+        "why": "it has two values", "classes": [], "range": None,
     }  # fmt: skip
     age, waited = made.column("age"), made.column("waited_minutes")
     assert (age.dtype, age.nullable, age.minimum) == ("int64", True, 0)

@@ -758,20 +758,31 @@ class NewBatch(TypedDict):
 
 
 class NewTarget(TypedDict):
-    """What is predicted; ``positive`` is the value that counts as 1, ``share`` how often it is."""
+    """What is predicted, and why it is taken for that task.
+
+    ``positive`` is the value that counts as 1; ``share`` how often it, or the largest class, comes;
+    ``range`` is that of a number.
+    """
 
     column: str
     task: str
-    positive: str | float | int
-    share: float
+    why: str
+    positive: str | float | int | None
+    classes: list[str]
+    share: float | None
+    range: list[float] | None
 
 
 class NewColumn(TypedDict):
-    """A column as it was declared; ``left_out`` says why it is no input, and is empty for one."""
+    """A column as it was declared; ``left_out`` says why it is no input, and is empty for one.
+
+    ``suspected`` says of an input what a person should answer.
+    """
 
     dtype: str
     nullable: bool
     left_out: str
+    suspected: str
 
 
 class New(TypedDict):

@@ -16,6 +16,7 @@ from mldebt_assets.home import pipelines_folder, project_root
 from mldebt_assets.pipeline import BATCH_NAME, check_pipeline_name
 
 if TYPE_CHECKING:
+    from mldebt_assets.core.profile.goal import Goal
     from mldebt_assets.core.profile.table import Profile
 
 FEW_DAYS = 40
@@ -41,6 +42,10 @@ Batch = Annotated[
     Literal["month", "week", "day", "file"] | None,
     typer.Option(help="What a batch is; else by how far the times reach."),
 ]
+Task = Annotated[
+    Literal["binary", "multiclass", "regression"] | None,
+    typer.Option(help="What the target asks for; else what its values say."),
+]
 TableName = Annotated[
     str | None,
     typer.Option("--table", help="A table, where --data is a SQLAlchemy URL.", metavar="TABLE"),
@@ -61,6 +66,7 @@ def new(  # noqa: PLR0917 - a command's options
     target: Target,
     time: Time = None,
     batch: Batch = None,
+    task: Task = None,
     landing: LandingIn = None,
     table_name: TableName = None,
     query: Query = None,
@@ -89,7 +95,7 @@ def new(  # noqa: PLR0917 - a command's options
         written, source = datetime.now(UTC), table_name or "a query"
     stem = UNSAID.sub("-", source.partition(".")[0]).strip("-.")
     lone = stem if time and BATCH_NAME.fullmatch(stem) else f"{written:%Y-%m-%d}"
-    found = profile(read, target=target, time=time, every=batch, name=lone)
+    found = profile(read, target=target, time=time, every=batch, name=lone, task=task)
     root = project_root()
     folder = (landing or root / "data" / "landing" / name).resolve()
     inside = folder.is_relative_to(root.resolve())
@@ -125,24 +131,23 @@ def require_free(name: str) -> None:
 def document(found: "Profile", name: str, file: Path, folder: Path) -> dict[str, Any]:
     """Return what was inferred and written, as plain JSON values."""
     counts = found.batches.value_counts()
-    positive = found.positive
     return {
         "pipeline": name,
         "file": str(file),
         "landing": str(folder),
         "rows": len(found.batches),
         "batches": [{"batch": one, "rows": int(counts[one])} for one in found.names],
-        "target": {
-            "column": found.target,
-            "task": "binary",
-            "positive": positive.item() if hasattr(positive, "item") else positive,
-            "share": found.share,
-        },
+        "target": target_of(found.goal),
         "time": found.time,
         "row_key": list(found.row_key),
         "split": found.time,
         "columns": {
-            one.name: {"dtype": one.dtype, "nullable": one.nullable, "left_out": one.left_out}
+            one.name: {
+                "dtype": one.dtype,
+                "nullable": one.nullable,
+                "left_out": one.left_out,
+                "suspected": one.suspected,
+            }
             for one in found.columns
         },
         "warnings": warnings_of(found),
@@ -150,11 +155,44 @@ def document(found: "Profile", name: str, file: Path, folder: Path) -> dict[str,
     }
 
 
+def target_of(goal: "Goal") -> dict[str, Any]:
+    """Return what is predicted, as plain JSON values."""
+    positive = goal.positive
+    return {
+        "column": goal.column,
+        "task": goal.task,
+        "why": goal.why,
+        "positive": positive.item() if hasattr(positive, "item") else positive,
+        "classes": list(goal.classes),
+        "share": goal.share,
+        "range": list(goal.range) if goal.range else None,
+    }
+
+
+def told(target: dict[str, Any]) -> str:
+    """Return in one line what is predicted."""
+    column, share = target["column"], target["share"]
+    if target["task"] == "binary":
+        return f"{column}; 1 is {target['positive']!r}, {share:.1%} of the rows"
+    if target["task"] == "multiclass":
+        classes = target["classes"]
+        return f"{column}, one of {len(classes)} classes; the largest is {share:.1%} of the rows"
+    low, high = target["range"]
+    return f"{column}, a number from {low:,.6g} to {high:,.6g}"
+
+
 def warnings_of(found: "Profile") -> list[str]:
     """Return what a person should know before the first replay."""
     said = [f"{one.column}: {one.kind} ({one.why})" for one in found.personal]
     said += [HOW_TO_HIDE] if found.personal else []
     said += [f"{one}: its type cannot be declared; it was left behind" for one in found.unusable]
+    said += [
+        f"{one.name}: {one.suspected}; is it known before the target is?"
+        for one in found.inputs
+        if one.suspected
+    ]
+    if found.goal.task != "binary":
+        said.append(f"the task is {found.goal.task}: {found.goal.why}; --task says otherwise")
     if found.time and found.days < FEW_DAYS:
         said.append(
             f"its times are of {found.days} days: so few can be held out that the gate may say "
@@ -170,10 +208,7 @@ def show(answer: dict[str, Any]) -> None:
     named = first if len(batches) == 1 else f"{first} to {last}"
     rows = [
         ("rows", f"{answer['rows']:,} in {len(batches)} batches: {named}"),
-        (
-            "target",
-            f"{target['column']}; 1 is {target['positive']!r}, {target['share']:.1%} of the rows",
-        ),
+        ("target", told(target)),
         ("time", answer["time"] or "none: a batch's name says of what day it is"),
         ("row key", ", ".join(answer["row_key"]) or "none: a row is known by all of its values"),
         ("held out", f"days of {answer['split']}" if answer["split"] else "rows, equal ones whole"),

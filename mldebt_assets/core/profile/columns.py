@@ -26,14 +26,13 @@ IDENTIFIER_SHARE = 0.9
 LEAST_ROWS = 20
 """Of fewer rows, that all values differ says nothing."""
 
-LEAK_AUC = 0.995
-
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What a column is: ``values`` as declared; ``left_out`` says why it is no input, if so.
 
-    What is ``personal`` is text, since it is to be pseudonymised.
+    ``suspected`` says of an input what a person should answer. What is ``personal`` is text, since
+    it is to be pseudonymised.
     """
 
     name: str
@@ -45,6 +44,7 @@ class Found:
     levels: tuple[str, ...] = ()
     personal: bool = False
     left_out: str = ""
+    suspected: str = ""
 
     @property
     def id_like(self) -> bool:
@@ -117,33 +117,3 @@ def levels_of(values: pd.Series[Any]) -> tuple[str, ...]:
     counts = values.value_counts()
     few = 0 < len(counts) <= FEW_LEVELS and int(counts.min()) >= LEAST_OF_LEVEL
     return tuple(sorted(map(str, counts.index))) if few else ()
-
-
-def auc_alone(column: Found, label: pd.Series[float]) -> float:
-    """Return how well a column ranks the label by itself, in [.5, 1]; .5 where it cannot.
-
-    A category ranks by its share of ones; where its values are many, that says nothing. Whether a
-    value is there at all ranks too: what is filled in afterwards gives the label away.
-    """
-    known = label.notna()
-    truth, values = label[known], column.values[known]
-    ranks = [_auc(truth, values.isna().astype("float64"))]
-    if column.dtype in {"int64", "float64"}:
-        there = values.notna()
-        numbers = values[there].astype("float64")
-        covers = there.mean() > 1 / 2
-        ranks.append(_auc(truth[there], numbers) if covers else 1 / 2)
-    elif column.dtype == "string" and values.nunique() <= max(2, len(values) // LEAST_ROWS):
-        named = values.fillna("")
-        ranks.append(_auc(truth, truth.groupby(named).transform("mean")))
-    return max(ranks)
-
-
-def _auc(truth: pd.Series[float], scores: pd.Series[float]) -> float:
-    ones = int(truth.sum())
-    zeros = len(truth) - ones
-    if not ones or not zeros:
-        return 0.5
-    above = float(scores.rank()[truth == 1].sum()) - ones * (ones + 1) / 2
-    auc = above / (ones * zeros)
-    return max(auc, 1 - auc)

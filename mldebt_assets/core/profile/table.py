@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import pyarrow as pa
@@ -14,21 +14,22 @@ from mldebt_assets.core.errors import TableUnfitError
 from mldebt_assets.core.privacy.scan import scan
 from mldebt_assets.core.profile.columns import (
     IDENTIFIER_SHARE,
-    LEAK_AUC,
     LEAST_ROWS,
     Found,
-    auc_alone,
     bounds,
     dtype_of,
     levels_of,
     plain,
 )
+from mldebt_assets.core.profile.goal import goal_of
+from mldebt_assets.core.profile.leaks import SUSPECT, disguised, told_alone
 from mldebt_assets.core.schema import Column
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from mldebt_assets.core.privacy.scan import Finding
+    from mldebt_assets.core.profile.goal import Goal, Task
     from mldebt_assets.core.schema import DType
 
 Every = Literal["month", "week", "day", "file"]
@@ -37,8 +38,6 @@ MOST_COLUMNS = 2000
 FIRST_BATCHES = 3
 KEY_CANDIDATES = 10
 KEY_COLUMNS = 3
-CLASSES = 2
-POSITIVE_WORDS = {"1", "1.0", "true", "yes", "y", "t", "positive", "pos"}
 FORMS: dict[Every, str] = {"month": "%Y-%m", "week": "%G-W%V", "day": "%Y-%m-%d"}
 LEAST_DAYS: dict[Every, int] = {"month": 85, "week": 21, "day": 3}
 """A table whose times reach so far is cut so: into at least three batches."""
@@ -48,12 +47,10 @@ LEAST_DAYS: dict[Every, int] = {"month": 85, "week": 21, "day": 3}
 class Profile:
     """What a table is: enough to write its pipeline file, and to tell a person why it is so.
 
-    ``batches`` names the batch of each row; ``positive`` is the value of the target that is 1.
+    ``batches`` names the batch of each row.
     """
 
-    target: str
-    positive: Any
-    share: float
+    goal: Goal
     columns: tuple[Found, ...]
     row_key: tuple[str, ...]
     time: str | None
@@ -62,6 +59,11 @@ class Profile:
     unusable: tuple[str, ...] = ()
     personal: tuple[Finding, ...] = ()
     table: pa.Table = field(repr=False)
+
+    @property
+    def target(self) -> str:
+        """The column that is to be predicted."""
+        return self.goal.column
 
     @property
     def inputs(self) -> tuple[Found, ...]:
@@ -81,12 +83,19 @@ class Profile:
 
 
 def profile(
-    table: pa.Table, *, target: str, time: str | None, every: Every | None, name: str
+    table: pa.Table,
+    *,
+    target: str,
+    time: str | None,
+    every: Every | None,
+    name: str,
+    task: Task | None = None,
 ) -> Profile:
     """Return what a table holds, with ``target`` to be predicted.
 
     Args:   ``time``, the column that says when a row came to be, else the only timestamp;
-            ``every``, how it is cut, else by how far its times reach; ``name`` of a lone batch.
+            ``every``, how it is cut, else by how far its times reach; ``name`` of a lone batch;
+            ``task``, else what the target's values say.
     Raises: TableUnfitError where no pipeline can be made of it.
     """
     if table.num_columns > MOST_COLUMNS:
@@ -110,13 +119,13 @@ def profile(
     ]
     moment = time_of(columns, time)
     named, cut = cut_by(columns, moment, every, name)
-    positive, label = labelled(next(one for one in columns if one.name == target))
+    goal = goal_of(next(one for one in columns if one.name == target), task)
     row_key = key_of([one for one in columns if one.name != target], moment)
     early = named.isin(sorted(named.unique())[:FIRST_BATCHES])
     told = [
         _judged(
             one,
-            label=label,
+            goal=goal,
             early=early,
             books={target: "it is the target", **({moment: "it is the time"} if moment else {})},
             personal=hidden,
@@ -124,9 +133,7 @@ def profile(
         for one in columns
     ]
     return Profile(
-        target=target,
-        positive=positive,
-        share=float(label.mean()),
+        goal=goal,
         columns=tuple(told),
         row_key=row_key,
         time=moment,
@@ -185,34 +192,6 @@ def cut_by(
     return named.fillna(named.min()).reset_index(drop=True), cut
 
 
-def labelled(target: Found) -> tuple[Any, pd.Series[float]]:
-    """Return the value that counts as 1, and each row's label: 1.0, 0.0, or NaN for none.
-
-    It is the one that says yes, else the rarer one.
-    """
-    counts = target.values.value_counts()
-    if len(counts) < CLASSES:
-        raise TableUnfitError.of(
-            f"its target {target.name!r} has {len(counts) or 'no'} value: nothing can be learned.",
-            "name another --target, or a table with both outcomes.",
-        )
-    if len(counts) > CLASSES:
-        raise TableUnfitError.of(
-            f"its target {target.name!r} has {len(counts)} different values.",
-            "name a --target with two values: yes and no, 1 and 0, late and on time.",
-        )
-    if int(counts.min()) == 1:
-        raise TableUnfitError.of(
-            f"one value of its target {target.name!r} stands in a single row.",
-            "name a table in which both outcomes come several times.",
-        )
-    said = [value for value in counts.index if str(value).strip().lower() in POSITIVE_WORDS]
-    positive = said[0] if len(said) == 1 else counts.index[-1]
-    value = target.values
-    label = (value == positive).astype("float64").where(value.notna())
-    return positive, label.reset_index(drop=True)
-
-
 def key_of(columns: Sequence[Found], time: str | None) -> tuple[str, ...]:
     """Return the fewest columns that are unique together, those called like a key first.
 
@@ -242,7 +221,7 @@ def _is_list(one: Found) -> bool:
 def _judged(
     one: Found,
     *,
-    label: pd.Series[float],
+    goal: Goal,
     early: pd.Series[bool],
     books: dict[str, str],
     personal: dict[str, Finding],
@@ -260,11 +239,13 @@ def _judged(
         maximum=None if one.name in books or one.id_like else maximum,
         levels=levels_of(seen) if one.dtype == "string" and not one.personal else (),
     )
-    why = books.get(one.name) or _why_no_input(expected, label, personal)
-    return replace(expected, left_out=why)
+    why = books.get(one.name) or _why_no_input(expected, goal, personal)
+    alone = 0.0 if why else told_alone(expected, goal)
+    asked = f"it tells the target almost by itself ({alone:.3f})" if alone >= SUSPECT else ""
+    return replace(expected, left_out=why, suspected=asked)
 
 
-def _why_no_input(one: Found, label: pd.Series[float], personal: dict[str, Finding]) -> str:
+def _why_no_input(one: Found, goal: Goal, personal: dict[str, Finding]) -> str:
     distinct = one.values.nunique()
     if distinct <= 1:
         return "it is constant" if distinct else "it has no value at all"
@@ -277,7 +258,4 @@ def _why_no_input(one: Found, label: pd.Series[float], personal: dict[str, Findi
         return "it names its row, as an identifier does"
     if one.dtype == "timestamp":
         return "it is a time, which never comes back"
-    auc = auc_alone(replace(one, values=one.values.reset_index(drop=True)), label)
-    if auc >= LEAK_AUC:
-        return f"it gives the target away: ROC AUC {auc:.3f} by itself"
-    return ""
+    return disguised(one, goal)

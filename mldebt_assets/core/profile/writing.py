@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from mldebt_assets.core.profile import target_writing
+from mldebt_assets.core.profile.literals import listed, literal, number, prose, tupled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mldebt_assets.core.profile.columns import Found
     from mldebt_assets.core.profile.table import Every, Profile
 
 ENDS: dict[Every, str] = {"month": "month_end", "week": "week_end", "day": "day_end"}
 COOL_DOWN_DAYS: dict[Every, float] = {"month": 20.0, "week": 13.0, "day": 6.0, "file": 0.0}
-SMALL_ROWS, MEDIUM_ROWS = 3_000, 30_000
 FEW_ROWS_A_BATCH = 500
 BATCHES_TO_START = 3
+WINDOW_BATCHES, USUAL_ROWS = 3, 1_000
+LEAST_JUDGED_ROWS = 50
 WIDTH = 96
 
 
@@ -24,7 +24,7 @@ def pipeline_file(profile: Profile, *, name: str, source: str, landing: str) -> 
     """Return the text of a pipeline file; ``source`` is the table, ``landing`` its folder."""
     parts = [
         _head(profile, name, source),
-        _label(),
+        target_writing.label(profile.goal),
         _features(profile),
         _declaration(profile, name, source, landing),
     ]
@@ -34,38 +34,37 @@ def pipeline_file(profile: Profile, *, name: str, source: str, landing: str) -> 
 def _head(profile: Profile, name: str, source: str) -> str:
     end = _batch_end(profile)
     periods = f"from mldebt_assets.core.periods import {end}\n" if end else ""
-    names = ["Column", "Costs", "LandingFolder", "Pipeline", "Retraining", "Split", "Target"]
-    names += ["Training"]
-    names += ["Expectation"] if any(one.levels for one in _categories(profile)) else []
+    names = ["Column", "LandingFolder", "Pipeline", "Retraining", "Split", "Target", "Training"]
+    names += ["Costs"] if profile.goal.task == "binary" else []
+    names += ["Expectation"] if _rules(profile) else []
+    names += ["Performance"] if _least_labelled(profile) else []
     names += ["Drift"] if _ignored(profile) else []
     policy = "from mldebt_assets.core.privacy.policy import Pseudonymise\n"
     hidden = policy if any(one.personal for one in profile.columns) else ""
-    listed = "\n".join(f"    {one}," for one in sorted(names))
+    imported = "\n".join(f"    {one}," for one in sorted(names))
     rows = len(profile.batches)
     notes = [
         f"Written by `mldebt new {name}` from {source}: {rows:,} rows.",
         "What it says was inferred from them; where a person should look, a comment says LOOK.",
     ]
     return (
-        f'"""{_prose(profile.target)}: which rows have it?\n\n{chr(10).join(map(_prose, notes))}\n'
+        f'"""{prose(target_writing.question(profile.goal))}\n\n{chr(10).join(map(prose, notes))}\n'
         '"""\n\n'
         "from __future__ import annotations\n\nimport pandas as pd\n\n"
-        f"{periods}{hidden}from mldebt_assets.pipeline import (\n{listed}\n)\n\n"
-        f"TARGET = {_literal(profile.target)}\n"
-        f"POSITIVE = {_literal(profile.positive)}"
-        "  # LOOK: the value that counts as 1; every other one counts as 0\n"
-        f"NUMBERS: list[str] = {_list([one.name for one in _numbers(profile)])}\n"
-        f"CATEGORIES: list[str] = {_list([one.name for one in _categories(profile)])}\n"
-        f"{_omitted(profile)}"
+        f"{periods}{hidden}from mldebt_assets.pipeline import (\n{imported}\n)\n\n"
+        f"{target_writing.constants(profile.goal)}"
+        f"NUMBERS: list[str] = {listed([one.name for one in _numbers(profile)])}\n"
+        f"CATEGORIES: list[str] = {listed([one.name for one in _categories(profile)])}\n"
+        f"{_omitted(profile)}{_suspected(profile)}"
     )
 
 
 def _omitted(profile: Profile) -> str:
     """Return the columns that are no inputs, each with its reason, as comments."""
     apart = [one for one in profile.columns if one.left_out and one.name != profile.target]
-    lines = [f"# {_prose(one.name)}: {one.left_out}" for one in apart]
+    lines = [f"# {prose(one.name)}: {one.left_out}" for one in apart]
     lines += [
-        f"# {_prose(one)}: its type cannot be declared; it was not landed"
+        f"# {prose(one)}: its type cannot be declared; it was not landed"
         for one in profile.unusable
     ]
     if not lines:
@@ -73,13 +72,13 @@ def _omitted(profile: Profile) -> str:
     return "\n# LOOK: no inputs of the model are\n" + "\n".join(lines) + "\n"
 
 
-def _label() -> str:
-    return (
-        "def label(rows: pd.DataFrame) -> pd.Series[float]:\n"
-        '    """Return 1.0 where the target is POSITIVE, 0.0 where it is another, else NaN."""\n'
-        "    value = rows[TARGET]\n"
-        '    return (value == POSITIVE).astype("float64").where(value.notna())\n'
-    )
+def _suspected(profile: Profile) -> str:
+    """Return the inputs of which a person should say whether they are known in time."""
+    lines = [f"# {prose(one.name)}: {one.suspected}" for one in profile.inputs if one.suspected]
+    if not lines:
+        return ""
+    asked = "# LOOK: inputs that tell so much: is each known before the target is?"
+    return "\n" + "\n".join([asked, *lines]) + "\n"
 
 
 def _features(profile: Profile) -> str:
@@ -91,7 +90,7 @@ def _features(profile: Profile) -> str:
     ]
     made = "pd.concat([numbers, rows[CATEGORIES]], axis=1)"
     if moments:
-        lines += [f"    inputs = {made}", f"    moment = rows[{_literal(profile.time)}]"]
+        lines += [f"    inputs = {made}", f"    moment = rows[{literal(profile.time)}]"]
         told = ", ".join(f"{name}={how}" for name, how in moments.items())
         lines.append(f"    return inputs.assign({told})")
     else:
@@ -118,44 +117,41 @@ def _declaration(profile: Profile, name: str, source: str, landing: str) -> str:
     columns = "\n".join(f"        {_column(one)}," for one in profile.columns)
     lines = [
         f"{name} = Pipeline(",
-        f"    name={_literal(name)},",
-        f"    description={_literal(f'Will {profile.target} be {profile.positive}?')},",
+        f"    name={literal(name)},",
+        f"    description={literal(target_writing.question(profile.goal))},",
         '    owner="team:data",  # LOOK: who answers for it',
         "    source=LandingFolder(",
-        f"        url={_literal(landing)},",
-        f"        description={_literal(f'Rows of {source}')},",
+        f"        url={literal(landing)},",
+        f"        description={literal(f'Rows of {source}')},",
         '        licence="not stated",  # LOOK',
         '        consent="not stated",  # LOOK: why these rows may be used',
         "    ),",
         f"    columns=(\n{columns}\n    ),",
     ]
-    key = ", ".join(map(_literal, profile.row_key))
-    if key:
-        lines.append(f"    row_key=({key}{',' if len(profile.row_key) == 1 else ''}),")
+    if profile.row_key:
+        lines.append(f"    row_key={tupled(profile.row_key)},")
     else:
         lines.append("    # No columns name a row, so it is known by all of its values.")
-    lines += [f"    time={_literal(profile.time)},"] if profile.time else []
+    lines += [f"    time={literal(profile.time)},"] if profile.time else []
     lines += [f"    batch_end={end},"] if end else []
     lines += [
-        "    target=Target(",
-        f"        description={_literal(f'1 where {profile.target} is {profile.positive}')},",
-        "        label=label,",
-        "        reads=(TARGET,),",
-        "    ),",
+        *target_writing.declaration(profile.goal),
         "    features=features,",
     ]
-    rules = [_rule(one) for one in _categories(profile) if one.levels]
+    rules = _rules(profile)
     lines += ["    expectations=(", *rules, "    ),"] if rules else []
     if a_batch < FEW_ROWS_A_BATCH:
         lines.append("    quarantine_limit=0.05,")
-    split = f"Split(group={_literal(profile.time)})" if profile.time else "Split()"
-    whole = "days are held out as a whole" if profile.time else "equal rows are held out together"
-    lines.append(f"    split={split},  # {whole}")
-    size = 32 if rows < SMALL_ROWS else 128 if rows < MEDIUM_ROWS else 512
-    lines.append(f"    training=Training(batch_rows={size}),")
-    lines.append("    costs=Costs(false_alarm=1.0, missed=1.0),  # LOOK: what each mistake costs")
+    lines.append(f"    split={target_writing.split(profile.time, rows)}")
+    lines.append(f"    training={target_writing.training(rows)},")
+    if profile.goal.task == "binary":
+        lines.append(
+            "    costs=Costs(false_alarm=1.0, missed=1.0),  # LOOK: what each mistake costs"
+        )
+    if least := _least_labelled(profile):
+        lines.append(f"    performance=Performance(least_rows={least}),")
     if ignored := _ignored(profile):
-        lines.append(f"    drift=Drift(ignore={_tuple(ignored)}),")
+        lines.append(f"    drift=Drift(ignore={tupled(ignored)}),")
     first = min(BATCHES_TO_START, max(1, many // 2))
     wait = COOL_DOWN_DAYS[profile.every]
     lines.append(f"    retraining=Retraining(first_batches={first}, cool_down_days={wait}),")
@@ -163,21 +159,32 @@ def _declaration(profile: Profile, name: str, source: str, landing: str) -> str:
 
 
 def _column(one: Found) -> str:
-    parts = [f"name={_literal(one.name)}", f"dtype={_literal(one.dtype)}"]
-    parts.append(f"meaning={_literal(one.name.replace('_', ' '))}")
+    parts = [f"name={literal(one.name)}", f"dtype={literal(one.dtype)}"]
+    parts.append(f"meaning={literal(one.name.replace('_', ' '))}")
     parts += ["nullable=True"] if one.nullable else []
     for what, bound in (("minimum", one.minimum), ("maximum", one.maximum)):
         if bound is not None:
-            parts.append(f"{what}={_number(bound, one.dtype)}")
+            parts.append(f"{what}={number(bound, one.dtype)}")
     parts += ["privacy=Pseudonymise()"] if one.personal else []
     return f"Column({', '.join(parts)})"
 
 
+def _rules(profile: Profile) -> list[str]:
+    levels = [_rule(one) for one in _categories(profile) if one.levels]
+    return [*levels, *target_writing.class_rule(profile.goal)]
+
+
+def _least_labelled(profile: Profile) -> int | None:
+    """Return from how many rows on the performance of small batches is judged; None by default."""
+    usual = len(profile.batches) / len(profile.names) * WINDOW_BATCHES
+    return None if usual >= USUAL_ROWS else max(LEAST_JUDGED_ROWS, int(usual / 2))
+
+
 def _rule(one: Found) -> str:
-    values = f"[{', '.join(map(_literal, one.levels))}]"
+    values = f"[{', '.join(map(literal, one.levels))}]"
     return (
         '        Expectation(\n            name="ExpectColumnValuesToBeInSet",\n'
-        f'            arguments={{"column": {_literal(one.name)}, "value_set": {values}}},\n'
+        f'            arguments={{"column": {literal(one.name)}, "value_set": {values}}},\n'
         '            failing="quarantine",\n        ),'
     )
 
@@ -204,34 +211,3 @@ def _batch_end(profile: Profile) -> str | None:
     if profile.time is None:
         return "day_named"
     return ENDS.get(profile.every)
-
-
-def _number(bound: float, dtype: str) -> str:
-    if dtype == "int64":
-        return str(int(bound))
-    digits = 0 if bound == 0 else 3 - math.floor(math.log10(abs(bound)))
-    return repr(round(bound, digits))
-
-
-def _literal(value: Any) -> str:
-    """Return a value as Python writes it, texts in double quotes."""
-    plain = value.item() if hasattr(value, "item") else value
-    return json.dumps(plain, ensure_ascii=True) if isinstance(plain, str) else repr(plain)
-
-
-def _list(names: Sequence[str]) -> str:
-    return f"[{', '.join(map(_literal, names))}]"
-
-
-def _tuple(names: Sequence[str]) -> str:
-    return f"({', '.join(map(_literal, names))},)"
-
-
-def _prose(text: str) -> str:
-    """Return a text that may stand in a comment or a docstring, whatever it holds.
-
-    >>> _prose('a' + chr(10) + 'b')
-    'a b'
-    """
-    kept = "".join(sign if sign.isprintable() else " " for sign in text)
-    return kept.replace("\\", "/").replace('"""', "'''").strip() or "(blank)"
