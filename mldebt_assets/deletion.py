@@ -5,22 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.assets.deleting import artefacts_of, finish_deletions
-from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.promoting import data_time
+from mldebt_assets.assets.deleting import finish_deletions, record_deletion
 from mldebt_assets.automation.reconcile import unfinished_run
 from mldebt_assets.by_hand import require_reason, settled
 from mldebt_assets.core.errors import BusyError, RefusedError, UnknownVersionError
 from mldebt_assets.promotions import (
     ACT,
     deletions,
-    judged_by_gate,
     open_proposals,
     told_of_deletion,
     way_back,
 )
-from mldebt_assets.snapshots import at_storage_id
-from mldebt_assets.store import HASH_DIGITS_IN_PATHS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -88,21 +83,9 @@ def begin(
     with platform.registry.reachable():
         registered = {one.version: one for one in platform.registry.versions(pipeline.name)}
     require_dispensable(facts, pipeline, version, registered)
-    artefacts = artefacts_of(facts, version) or artefacts_in(pipeline, registered[version])
-    for one in artefacts:
-        platform.snapshots.examine("remote", one["md5"])
-    when = data_time(instance, pipeline, facts)
-    (weights,) = (one["sha256"] for one in artefacts if one["what"] == "model")
-    body = {
-        ACT: "delete",
-        "version": version,
-        "weights_sha256": weights,
-        "mlflow_run_id": run_of(instance, pipeline, facts, version, registered),
-        "artefacts": artefacts,
-        "effective_at": when.isoformat(),
-        **told,
-    }
-    return platform.record(pipeline.name).append("deleted", body, effective_at=when)
+    return record_deletion(
+        instance, platform, pipeline, version=version, told={ACT: "delete", **told}
+    )
 
 
 def require_dispensable(
@@ -131,25 +114,3 @@ def require_dispensable(
     if version in {one.body["version"] for one in open_proposals(facts)}:
         said = f"{name} awaits a person's approval, so it cannot be deleted; nothing was changed."
         raise RefusedError.of(said, f"`mldebt reject {pipeline.name} --version {version}` first.")
-
-
-def artefacts_in(pipeline: Pipeline, registered: ModelVersion) -> list[dict[str, Any]]:
-    """Return the weights of a version on which the gate has not decided, as MLflow names them."""
-    sha256, md5 = (registered.tags[f"weights_{digest}"] for digest in ("sha256", "md5"))
-    path = f"{pipeline.name}/model/{sha256[:HASH_DIGITS_IN_PATHS]}/model.safetensors"
-    return [{"what": "model", "sha256": sha256, "md5": md5, "snapshot": path}]
-
-
-def run_of(
-    instance: dg.DagsterInstance,
-    pipeline: Pipeline,
-    facts: list[Fact],
-    version: int,
-    registered: dict[int, ModelVersion],
-) -> str | None:
-    """Return the MLflow run that trained a version: MLflow forgets it with the version."""
-    if version in registered:
-        return registered[version].run_id
-    judged = [fact for fact in judged_by_gate(facts) if fact.body["version"] == version]
-    stored = judged[-1].body["model"]["storage_id"]
-    return str(at_storage_id(instance, key(pipeline, "model"), stored).metadata["mlflow_run_id"])

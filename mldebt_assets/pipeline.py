@@ -129,7 +129,9 @@ class Pipeline:
 
     ``time`` is the column that says when a row came to be. Without it the batch's name must say
     what time its data are of: ``batch_end`` reads it. ``row_key`` names the columns that are unique
-    together; without it, a row is known by all that is in it but the target.
+    together; without it, a row is known by all that is in it but the target. ``subject`` is the
+    column that says whose row it is, for whoever wants to be forgotten; without it, that is the one
+    pseudonymised column, where there is only one.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Pipeline:
     labels: LandingFolder | None = None
     columns: tuple[Column, ...]
     row_key: tuple[str, ...] = ()
+    subject: str | None = None
     time: str | None = None
     target: Target
     features: Callable[[pd.DataFrame], pd.DataFrame]
@@ -164,7 +167,7 @@ class Pipeline:
             raise DeclarationError.of(
                 self.name, f"it declares {', '.join(twice)} twice.", "remove one of the two."
             )
-        books = filter(None, (self.time, self.split.group))
+        books = filter(None, (self.time, self.split.group, self.subject))
         used = {*self.row_key, *books, *self.target.reads, *self.drift.ignore}
         unknown = sorted(used - set(names))
         if unknown:
@@ -194,7 +197,7 @@ class Pipeline:
                 "declare the `row_key`, or land labels with their batch.",
             )
         judged = {str(rule.arguments.get("column")) for rule in self.expectations}
-        books = filter(None, (self.time, self.split.group))
+        books = filter(None, (self.time, self.split.group, self.subject))
         needed = {*self.row_key, *books, *judged} & set(self.target.reads)
         if needed:
             raise DeclarationError.of(
@@ -288,9 +291,19 @@ class Pipeline:
         return self.row_key or tuple(others)
 
     @property
+    def subject_column(self) -> str | None:
+        """The column that says whose row it is; None where nothing is declared that could."""
+        named = [c.name for c in self.batch_columns if isinstance(c.privacy, Pseudonymise)]
+        return self.subject or (named[0] if len(named) == 1 else None)
+
+    @property
     def watched(self) -> tuple[Column, ...]:
-        """The columns whose drift is watched: all but time, group, target and those ignored."""
+        """The columns whose drift is watched: all but time, group, target and those ignored.
+
+        Nor is who the rows are of: it would be copied into every sketch and count.
+        """
         apart = {self.time, self.split.group, *self.target.reads, *self.drift.ignore}
+        apart |= {self.subject_column}
         return tuple(
             column
             for column in self.kept_columns

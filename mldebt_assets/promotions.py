@@ -34,6 +34,7 @@ Kind = Literal[
     "feed_accepted",
     "decision",
     "deleted",
+    "forgotten",
     "key_pinned",
 ]
 

@@ -62,6 +62,7 @@ def pipeline(landing: Path) -> Pipeline:
             column("delay_hours", "float64", nullable=True),
         ),
         row_key=("day", "parcel"),
+        subject="parcel",
         time="sent_at",
         batch_end=month_end,
         target=Target(description="1 where late", label=late, reads=("delay_hours",)),

@@ -26,6 +26,7 @@ LAYERS = (
         "open_databases",
         "snapshots",
         "store",
+        "forgotten",
         "promotions",
         "registry",
         "resources",
@@ -46,7 +47,7 @@ LAYERS = (
     {"monitoring"},
     {"reproduction"},
     {"schedules", "sensors"},
-    {"definitions", "replay", "diagnosis", "serving", "cli"},
+    {"definitions", "forgetting", "replay", "diagnosis", "serving", "cli"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 

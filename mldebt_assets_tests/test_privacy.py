@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -109,7 +110,7 @@ def test_nothing_of_it_is_stored_but_its_hash(world, refused):
     assert refused[1].body["raw"] is None
     assert refused[1].body["unstored"] == {"sha256": sha256(landed), "bytes": len(landed)}
     assert newest(world.instance, key(world.pipeline, "raw"), BATCH) is None
-    stored = bytes_below(world.home.root, world.home.root.parent / "remote")
+    stored = bytes_below(world.home.root, Path(world.home.remote_url))
     assert [file for file in stored if b"lovelace" in file.read_bytes()] == []
 
 
@@ -163,7 +164,7 @@ def test_the_snapshot_has_pseudonyms_where_the_file_has_values(world, taken_in):
 
 
 def test_neither_a_clear_value_nor_the_key_is_anywhere_in_the_home(world, taken_in):
-    files = bytes_below(world.home.root, world.home.root.parent / "remote")
+    files = bytes_below(world.home.root, Path(world.home.remote_url))
     assert len(files) > 50
     for file in files:
         assert not {b"lovelace", SECRET.encode()} & {

@@ -8,16 +8,14 @@ from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.outcomes import STAGE as OUTCOMES
+from mldebt_assets.assets.standing import references
 from mldebt_assets.core.errors import UnknownBatchError
 from mldebt_assets.snapshots import newest, newest_of_each
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import dagster as dg
 
     from mldebt_assets.pipeline import Pipeline
-    from mldebt_assets.promotions import Fact
     from mldebt_assets.resources import Platform
     from mldebt_assets.snapshots import Stored
 
@@ -47,7 +45,8 @@ def drift_of(
         arrived = arrived[: arrived.index(until) + 1]
     arrived = arrived[-last:]
     facts = platform.record(pipeline.name).facts()
-    versions = versions_by_reference(facts)
+    named = references(instance, platform, pipeline)
+    versions = {hash_: version for hash_, (version, _) in named.items()}
     refused = {one["batch"]: one for one in refused_batches(instance, pipeline, facts)}
     found = {batch: newest(instance, key(pipeline, "drift_report"), batch) for batch in arrived}
     outcomes = newest_of_each(instance, key(pipeline, OUTCOMES), arrived)
@@ -63,15 +62,6 @@ def drift_of(
             for batch, stored in found.items()
         ],
         "window": window_of(instance, platform, pipeline, arrived),
-    }
-
-
-def versions_by_reference(facts: Iterable[Fact]) -> dict[str, int]:
-    """Return whose drift reference each hash is, by the promotions."""
-    return {
-        fact.body["reference"]["hash"]: fact.body["version"]
-        for fact in facts
-        if fact.kind == "intent"
     }
 
 

@@ -8,6 +8,7 @@ from mldebt_assets.answers.retraining import told_decisions
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.outcomes import HELD_OUT, SKETCH
 from mldebt_assets.assets.sketch import fits, loaded, reference_of_champion
+from mldebt_assets.assets.standing import references
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -141,17 +142,12 @@ def _sketches(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, last: Mapping[str, Any]
 ) -> tuple[Sketch, Sketch] | tuple[()]:
     """Return the sketches of a batch's reference and of the batch; none where it was not judged."""
-    named = [
-        fact.body["reference"]
-        for fact in platform.record(pipeline.name).facts()
-        if fact.kind == "intent"
-        and last["judged"]
-        and fact.body["reference"]["hash"] == last["reference"]["hash"]
-    ]
+    known = references(instance, platform, pipeline) if last["judged"] else {}
+    named = known.get(last["judged"] and last["reference"]["hash"])
     validated = newest(instance, key(pipeline, "validated"), last["batch"])
-    if not named or validated is None:
+    if named is None or validated is None:
         return ()
-    reference, _ = reference_of_champion(instance, platform, pipeline, named[-1])
+    reference, _ = reference_of_champion(instance, platform, pipeline, named[1])
     stored = newest(instance, key(pipeline, "sketch"), last["batch"])
     if stored is not None and fits(pipeline, sketch := loaded(platform, stored)):
         return reference.sketch, sketch

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.sketch import fits, loaded, reference_of_champion
+from mldebt_assets.assets.standing import references
 from mldebt_assets.snapshots import newest_of_each
 
 if TYPE_CHECKING:
@@ -98,15 +99,12 @@ def _newest_reference(
     reports: dict[str, Stored],
 ) -> Reference | None:
     """Return what the newest judged batch was held against."""
-    named = {
-        fact.body["reference"]["hash"]: fact.body["reference"]
-        for fact in platform.record(pipeline.name).facts()
-        if fact.kind == "intent"
-    }
+    named = references(instance, platform, pipeline)
     for batch in sorted(reports, reverse=True):
         judged_by = reports[batch].metadata.get("reference")
         if judged_by in named:
-            return reference_of_champion(instance, platform, pipeline, named[judged_by])[0]
+            _, reference = named[judged_by]
+            return reference_of_champion(instance, platform, pipeline, reference)[0]
     return None
 
 

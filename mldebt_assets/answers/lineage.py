@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mldebt_assets.answers.walk import STAGES, found_from
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import RecordError, UnknownVersionError
+from mldebt_assets.forgotten import told_of_batches
 from mldebt_assets.promotions import Fact, champion_of, deletions
 from mldebt_assets.snapshots import at_storage_id
 
@@ -69,6 +70,12 @@ def trace(
     found = found_from(instance, platform, pipeline, training_set)
     labels = found["labels"]
     compare(platform, pipeline, manifest, found["hashes"])
+    facts, entries = platform.record(pipeline.name).facts(), manifest["batches"]
+    shown = [
+        {name: entry[name] for name in ("batch", *reversed(STAGES))}
+        | ({"labels": labels[entry["batch"]]} if entry["batch"] in labels else {})
+        for entry in entries
+    ]
     return {
         "pipeline": pipeline.name,
         "model": {
@@ -81,11 +88,7 @@ def trace(
         "training_set": {
             "hash": training_set.snapshot.sha256,
             "rows": manifest["rows"],
-            "batches": [
-                {name: entry[name] for name in ("batch", *reversed(STAGES))}
-                | ({"labels": labels[entry["batch"]]} if entry["batch"] in labels else {})
-                for entry in manifest["batches"]
-            ],
+            "batches": shown,
         },
         "code": {
             "commit": None if (c := model.metadata["code_commit"]) == "unknown" else c,
@@ -99,7 +102,8 @@ def trace(
         "environment": model.metadata["environment_facts"],
         "promotion": promotion_of(decision),
         "sources": found["sources"],
-        "accepted": acceptances(platform.record(pipeline.name).facts(), manifest["batches"]),
+        "accepted": acceptances(facts, entries),
+        "forgotten": told_of_batches(facts, shown),
     }
 
 

@@ -20,6 +20,7 @@ from mldebt_assets.core.errors import (
     UnknownPredictionError,
 )
 from mldebt_assets.core.features import ROW_ID, row_ids
+from mldebt_assets.forgotten import withdrawn
 from mldebt_assets.snapshots import newest_first
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def prediction_of(
 ) -> tuple[dict[str, Any], Fact]:
     """Return the newest prediction for a row with one of these ids, and the promotion behind it.
 
-    Predictions that a batch's newer bytes have replaced are searched too, after the newer ones.
+    Predictions that a batch's newer bytes have replaced are searched too, after the newer ones;
+    those that were withdrawn since somebody is forgotten are not there any more.
 
     Args:    ``batch``, the only one to search; all are searched without it.
     Raises:  UnknownBatchError; UnknownPredictionError if no scored row has such an id;
@@ -53,8 +55,11 @@ def prediction_of(
     if batch is not None and batch not in known:
         raise UnknownBatchError.of(pipeline.name, batch, known)
     searched: set[str] = set()
+    gone = withdrawn(platform.record(pipeline.name).facts())
     for scored in newest_first(instance, key(pipeline, "predictions"), batch):
         searched.add(str(scored.batch))
+        if scored.snapshot.sha256 in gone:
+            continue
         table = platform.snapshots.load(scored.snapshot)
         rows = table[table[ROW_ID].isin(ids)]
         if len(rows):

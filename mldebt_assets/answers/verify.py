@@ -32,13 +32,16 @@ from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import PIPELINE_TAG, RETRAINING_TAG
 from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import digest
+from mldebt_assets.forgotten import done_of, open_forgettings, withdrawn
 from mldebt_assets.promotions import champion_of, open_deletions, open_intents
 from mldebt_assets.store import HASH_DIGITS_IN_PATHS, Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mldebt_assets.answers.standing import Artefact
+    from mldebt_assets.forgotten import Withdrawn
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.promotions import Champion, Fact, PromotionRecord
     from mldebt_assets.resources import Platform
@@ -81,6 +84,7 @@ def verify(
         "pipeline": pipeline.name,
         "version": None if champion is None else champion.version,
         "ok": champion is not None and not findings.problems,
+        "forgotten": len(withdrawn(facts or [])),
         "checked": findings.checked(),
         "problems": findings.told(),
     }
@@ -126,6 +130,9 @@ def check_completeness(
     for intent in open_intents(facts):
         what = f"record (promotion of version {intent.body['version']})"
         findings.compare(what, "record", "done or undone", "begun and not finished")
+    for forgetting in open_forgettings(facts):
+        what = f"record (forgetting by fact {forgetting.sequence})"
+        findings.compare(what, "record", "done", "begun and not finished")
     for deletion in open_deletions(facts):
         what = f"record (deletion of version {deletion.body['version']})"
         findings.compare(what, "record", "done", "begun and not finished")
@@ -188,9 +195,14 @@ def check_champion(
         trained=events.get("model"),
     )
     of_batches = [one for stage in reversed(STAGES) for one in batches[stage].values()]
-    check_bytes(findings, platform, [*of_batches, *labels, *promoted.values(), *reference, *code])
+    facts = platform.record(name).facts()
+    gone = withdrawn(facts)
+    stands = [*of_batches, *labels, *promoted.values(), *reference, *code]
+    check_bytes(findings, platform, [one for one in stands if one.sha256 not in gone])
+    ended = [one for one in gone.values() if done_of(facts, one.fact) is not None]
+    check_gone(findings, platform, ended)
     for raw in batches["raw"].values():
-        check_published(findings, platform.home.root, raw, published)
+        check_published(findings, platform.home.root, raw, published, gone)
 
 
 def manifest_of(store: SnapshotStore, training_set: Artefact) -> dict[str, Any] | None:
@@ -235,6 +247,17 @@ def check_bytes(findings: Findings, platform: Platform, artefacts: list[Artefact
         check_pointer(findings, platform.home.root, one, list(copies.values()))
 
 
+def check_gone(findings: Findings, platform: Platform, gone: Iterable[Withdrawn]) -> None:
+    """Look whether what was withdrawn for somebody is gone, from both places and the pointers."""
+    for one in gone:
+        what = f"forgotten {one.stage} {one.batch}"
+        for place in PLACES:
+            copy = platform.snapshots.examine(place, one.snapshot.md5)
+            findings.compare(what, place, None, None if copy is None else copy.sha256)
+        there = (platform.home.root / one.snapshot.pointer).is_file()
+        findings.compare(what, "pointer", False, there)
+
+
 def check_pointer(
     findings: Findings, home: Path, artefact: Artefact, copies: list[Copy | None]
 ) -> None:
@@ -265,18 +288,26 @@ def check_pointer(
         )
 
 
-def check_published(findings: Findings, home: Path, raw: Artefact, published: Path) -> None:
+def check_published(
+    findings: Findings,
+    home: Path,
+    raw: Artefact,
+    published: Path,
+    gone: Mapping[str, Withdrawn],
+) -> None:
     """Compare a batch's committed pointer, where there is one, with those of its raw snapshots.
 
-    It may name newer bytes than the champion learned from, but none that the home does not know.
+    It may name newer bytes than the champion learned from, or withdrawn ones, but none that the
+    home does not know.
     """
     known = sorted((home / "snapshots" / raw.folder).glob("*/*.dvc"))
+    before = [one.snapshot.pointer_text.encode() for one in gone.values()]
     for name in sorted({file.name for file in known}):
         committed = published / name
         if not committed.is_file():
             continue
         data = committed.read_bytes()
-        same = data in [file.read_bytes() for file in known if file.name == name]
+        same = data in [*(file.read_bytes() for file in known if file.name == name), *before]
         findings.compare(
             f"{raw.what} ({published.name}/{name})",
             "pointer",

@@ -33,11 +33,14 @@ from mldebt_assets.pipeline import Column, Pipeline
 from mldebt_assets.promotions import Fact
 from mldebt_assets.pseudonym_key import pseudonyms_of_this_machine, require_pinned
 from mldebt_assets.resources import Platform
+from mldebt_assets.snapshots import Stored
 from mldebt_assets.store import Blob
 
 SCAN = "personal data"
 LANDED = "landed_sha256"
 KEY_ID = "pseudonym key"
+REPLACED = "takes the place of"
+CARRIED = ("source", "licence", "consent", KEY_ID)
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,29 @@ class Collected:
     blob: Blob
     check: dg.AssetCheckResult
     facts: dict[str, Any]
+
+
+def collected_again(
+    pipeline: Pipeline, platform: Platform, stored: Stored, columns: Sequence[Column]
+) -> Collected:
+    """Return a stored batch without the rows of those who are forgotten since.
+
+    It says of which snapshot it takes the place, and has the check that this one had.
+    """
+    batch, blob = str(stored.batch), platform.snapshots.blob(stored.snapshot)
+    data, found = opened_or_not(blob.data, batch, pipeline.source.limits)
+    texts = texts_of(data, found, columns)
+    findings = findings_of(texts)
+    verdict = judge(findings, columns, len(texts))
+    carried = {name: stored.described[name] for name in CARRIED if name in stored.described}
+    facts: dict[str, Any] = {
+        **carried,
+        LANDED: stored.metadata.get(LANDED, stored.snapshot.sha256),
+        SCAN: dg.MetadataValue.json(summary(findings, columns, len(texts))),
+        REPLACED: stored.snapshot.sha256,
+    }
+    check = check_result(verdict, stored.asset, details=told(findings))
+    return Collected(blob, check, facts)
 
 
 def collect(

@@ -2,7 +2,8 @@
 
 From its fact on a version is gone for everybody. What a kill left is removed by the next start, or
 by the next deletion. Bytes on which something that remains stands stay where they are, and so do
-the training set, the evaluation and every event: only the model goes.
+the training set, the evaluation and every event: only the model goes. Where it had learned of
+somebody who is forgotten, no score and no comparison keeps its bytes.
 """
 
 from typing import Any
@@ -10,13 +11,49 @@ from typing import Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.assets.promoting import data_time
+from mldebt_assets.forgotten import FORGET
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Fact, deletions, judged_by_gate, open_deletions
+from mldebt_assets.promotions import ACT, Fact, deletions, judged_by_gate, open_deletions
+from mldebt_assets.registry import ModelVersion
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import newest_of_each
+from mldebt_assets.snapshots import at_storage_id, newest_of_each
+from mldebt_assets.store import HASH_DIGITS_IN_PATHS
 
 STORED = ("model", "onnx")
 PINNED = ("replaced", "first")
+
+
+def record_deletion(
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    *,
+    version: int,
+    told: dict[str, Any],
+) -> Fact:
+    """Append the fact that a version is deleted, once MLflow and the remote have answered.
+
+    ``told`` says who does it and why, and by which act.
+    """
+    record = platform.record(pipeline.name)
+    facts = record.facts()
+    with platform.registry.reachable():
+        registered = {one.version: one for one in platform.registry.versions(pipeline.name)}
+    artefacts = artefacts_of(facts, version) or artefacts_in(pipeline, registered[version])
+    for one in artefacts:
+        platform.snapshots.examine("remote", one["md5"])
+    when = data_time(instance, pipeline, facts)
+    (weights,) = (one["sha256"] for one in artefacts if one["what"] == "model")
+    body = {
+        "version": version,
+        "weights_sha256": weights,
+        "mlflow_run_id": run_of(instance, pipeline, facts, version, registered),
+        "artefacts": artefacts,
+        "effective_at": when.isoformat(),
+        **told,
+    }
+    return record.append("deleted", body, effective_at=when)
 
 
 def finish_deletions(
@@ -43,12 +80,11 @@ def finish(
         users = users_of_weights(platform, pipeline)
     facts, removed, kept = record.facts(), [], []
     for one in body["artefacts"]:
-        because = (
-            users.get(one["md5"])
-            or named_by_a_version(facts, one["md5"])
-            or named_by_a_score(instance, platform, pipeline, one["md5"])
-            or (compared_with(facts, body["version"]) if one["what"] == "model" else None)
-        )
+        because = users.get(one["md5"]) or named_by_a_version(facts, one["md5"])
+        if because is None and body.get(ACT) != FORGET:
+            because = named_by_a_score(instance, platform, pipeline, one["md5"])
+            if because is None and one["what"] == "model":
+                because = compared_with(facts, body["version"])
         if because is None:
             platform.snapshots.remove(path=one["snapshot"], md5=one["md5"])
             removed.append(one)
@@ -115,3 +151,25 @@ def artefacts_of(facts: list[Fact], version: int) -> list[dict[str, Any]]:
                 kept = {name: stored[name] for name in ("sha256", "md5", "snapshot")}
                 found[stored["md5"]] = {"what": part, **kept}
     return list(found.values())
+
+
+def artefacts_in(pipeline: Pipeline, registered: ModelVersion) -> list[dict[str, Any]]:
+    """Return the weights of a version on which the gate has not decided, as MLflow names them."""
+    sha256, md5 = (registered.tags[f"weights_{digest}"] for digest in ("sha256", "md5"))
+    path = f"{pipeline.name}/model/{sha256[:HASH_DIGITS_IN_PATHS]}/model.safetensors"
+    return [{"what": "model", "sha256": sha256, "md5": md5, "snapshot": path}]
+
+
+def run_of(
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    facts: list[Fact],
+    version: int,
+    registered: dict[int, ModelVersion],
+) -> str | None:
+    """Return the MLflow run that trained a version: MLflow forgets it with the version."""
+    if version in registered:
+        return registered[version].run_id
+    judged = [fact for fact in judged_by_gate(facts) if fact.body["version"] == version]
+    stored = judged[-1].body["model"]["storage_id"]
+    return str(at_storage_id(instance, key(pipeline, "model"), stored).metadata["mlflow_run_id"])

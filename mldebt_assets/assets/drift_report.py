@@ -15,6 +15,7 @@ from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.reference_blocks import STAGE, blocks_of_reference, stored
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import reference_of_champion
+from mldebt_assets.assets.standing import standing
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
@@ -65,7 +66,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
-        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        pinned = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        scorer = standing(context.instance, platform, pipeline, pinned)
         batch = {
             stage: reading.take(key(pipeline, stage), context.partition_key)
             for stage in ("validated", "predictions", "triage")
@@ -134,8 +136,10 @@ def compare(
 ) -> Compared:
     """Return what the rule says of a batch; before the first champion it judges nothing."""
     nothing = {"reference": None}
-    if scorer["version"] is None:
+    if scorer["version"] is None or not scorer["reference"]["batches"]:
         summary = "no champion yet, so nothing to compare with"
+        if scorer["version"] is not None:
+            summary = "nothing is left of the champion's reference: those in it are forgotten"
         unjudged = {"judged": False, "drifted": False, "summary": summary, "reference": None}
         return Compared(unjudged, nothing, nothing, "", {})
     from mldebt_assets.core.drift.blocks import count_blocks, in_one_block, laid_beside

@@ -6,6 +6,7 @@ would be a cycle. The gate's verdicts are this asset's checks.
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -19,8 +20,9 @@ from mldebt_assets.assets.scorer import pinned
 from mldebt_assets.assets.training_set import made_from, training_features
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.gate import GATE_MEANINGS
+from mldebt_assets.forgotten import outstanding
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion
+from mldebt_assets.promotions import Champion, champion_of
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
 from mldebt_assets.store import Blob
@@ -56,12 +58,14 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         features = training_features(context.instance, pipeline, manifest)
         for table in features:
             reading.note(table)
-        champion = platform.record(pipeline.name).champion()
+        facts = platform.record(pipeline.name).facts()
+        champion = champion_of(facts)
+        must_go = champion is not None and champion.version in outstanding(facts)
         forward, read = forward_metric(context.instance, pipeline, champion)
 
         def make() -> Iterator[Made]:
             measured, verdicts = evaluate(
-                pipeline,
+                giving_way(pipeline) if must_go else pipeline,
                 reading.load_together(features),
                 candidate=from_weights(reading.load(model)),
                 incumbent=load_model(pipeline, platform, pinned(champion)) if champion else None,
@@ -83,10 +87,23 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             }
             yield dg.Output(measured, metadata={**facts, **compared_with, **served})
 
-        also = {"version": model.metadata["version"], "incumbent": named(champion)}
+        also = {
+            "version": model.metadata["version"],
+            "incumbent": named(champion),
+            **({"must go": True} if must_go else {}),
+        }
         yield from once(context, pipeline, reading, make, **also, forward=forward)
 
     return [evaluation]
+
+
+def giving_way(pipeline: Pipeline) -> Pipeline:
+    """Return the pipeline with a gate for an incumbent that must go: somebody is forgotten.
+
+    The candidate need not be better, and may lose no more than any slice may.
+    """
+    gate = replace(pipeline.gate, margin=-pipeline.gate.slice_loss)
+    return replace(pipeline, gate=gate)
 
 
 def from_weights(weights: Blob) -> "FittedModel":

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import batches, key
+from mldebt_assets.assets.standing import references
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion
@@ -139,14 +140,14 @@ def change_over_the_month(
         for batch, one in ((batch, stored[batch]) for batch in month if batch in stored)
     ]
     judged = tuple(report for report in reports if report.found["judged"])
-    versions = {one.reference["hash"]: one.version for one in champions}
-    references = {versions[hash_] for hash_ in hashes_of(judged) if hash_ in versions}
+    known = references(instance, platform, pipeline)
+    named = {known[hash_][0] for hash_ in hashes_of(judged) if hash_ in known}
     every = [change for report in judged for change in changes(report)]
     return MonthOfReports(
         until=effective_at(validated[month[-1]]),
         reports=judged,
         without_report=tuple(batch for batch in month if batch not in stored),
-        references=tuple(sorted(references)),
+        references=tuple(sorted(named)),
         worst=max(every, key=lambda change: change.severity, default=None),
     )
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mldebt_assets.assets.collecting import collect, refused_check
+from mldebt_assets.assets.collecting import collect, collected_again, refused_check
+from mldebt_assets.assets.forgetting import (
+    labels_without_forgotten,
+    taken_in_before,
+    told_left_out,
+)
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.raw import landed, table_metadata
 from mldebt_assets.assets.refusal import refuse
@@ -51,22 +56,29 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         batch = context.partition_key
         reading = Reading(context.instance, platform.snapshots)
         rows = reading.load(reading.newest(key(pipeline, "validated"), batch))
-        came, whence = landed(pipeline, source, batch)
-        try:
-            collected = collect(
-                pipeline,
-                platform,
-                asset=asset_key,
-                columns=pipeline.label_columns,
-                batch=batch,
-                blob=came,
-                limits=source.limits,
-            )
-        except BatchRefusedError as problem:
-            yield refused_check(asset_key, problem)
-            refuse(context, pipeline, platform, problem, unstored=came)
+        stored = taken_in_before(context, asset_key)
+        if stored is not None:
+            collected = collected_again(pipeline, platform, stored, pipeline.label_columns)
+        else:
+            came, whence = landed(pipeline, source, batch)
+            try:
+                collected = collect(
+                    pipeline,
+                    platform,
+                    asset=asset_key,
+                    columns=pipeline.label_columns,
+                    batch=batch,
+                    blob=came,
+                    limits=source.limits,
+                )
+            except BatchRefusedError as problem:
+                yield refused_check(asset_key, problem)
+                refuse(context, pipeline, platform, problem, unstored=came)
+            collected.facts.update(whence)
         yield collected.check
-        blob = collected.blob
+        blob, left_out = labels_without_forgotten(
+            context.instance, pipeline, platform, batch, collected.blob
+        )
         try:
             found = parsed(pipeline, batch, blob)
         except BatchRefusedError as problem:
@@ -74,7 +86,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         verdict = known_rows(pipeline, rows, found)
         yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
         table = table_metadata(pipeline.label_columns, batch, blob, source.limits)
-        yield dg.Output(blob, metadata={**whence, **collected.facts, **table, **reading.metadata()})
+        told = told_left_out(collected.blob, left_out)
+        yield dg.Output(blob, metadata={**told, **collected.facts, **table, **reading.metadata()})
 
     return [labels]
 

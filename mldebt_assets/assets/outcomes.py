@@ -17,6 +17,7 @@ from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.predictions import load_model, read_of_model
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import SUFFIX
+from mldebt_assets.assets.standing import MODEL_IS_GONE, standing, standing_rows
 from mldebt_assets.assets.training_set import made_from, training_features
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
 from mldebt_assets.core.fingerprint import split_of
@@ -66,12 +67,13 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
-        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        pinned = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        scorer = standing(context.instance, platform, pipeline, pinned)
         served, features = (
             reading.take(key(pipeline, stage), context.partition_key)
             for stage in ("predictions", "features")
         )
-        learned = features_of_reference(context.instance, pipeline, scorer)
+        learned = features_of_reference(context.instance, platform, pipeline, scorer)
 
         def make() -> Iterator[Made]:
             from mldebt_assets.core.drift.outcomes import judge_outcomes, unjudged
@@ -79,9 +81,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             rows, scores = reading.load(features), reading.load(served).set_index(ROW_ID)
             own = sketched_rows(pipeline, rows, scores.reindex(rows[ROW_ID]))
             yield dg.Output(stored(own), SKETCH)
-            if scorer["version"] is None:
+            alone = nothing_beside(scorer)
+            if alone is not None:
                 yield dg.Output({"reference": None}, HELD_OUT)
-                nothing = {what: unjudged(NO_CHAMPION) for what in own}
+                nothing = {what: unjudged(alone) for what in own}
                 yield dg.Output(nothing, STAGE, metadata=page(nothing))
                 return
             before = held_out(context.instance, platform, pipeline, scorer, learned)
@@ -96,16 +99,29 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     return [outcomes]
 
 
-def features_of_reference(
-    instance: dg.DagsterInstance, pipeline: Pipeline, scorer: dict[str, Any]
-) -> list[Stored]:
-    """Return the features of the champion's drift reference, as it was trained on them."""
+def nothing_beside(scorer: dict[str, Any]) -> str | None:
+    """Return why there is nothing to hold a batch's outcomes against; None where there is."""
     if scorer["version"] is None:
+        return NO_CHAMPION
+    if scorer.get(MODEL_IS_GONE) or not scorer["reference"]["batches"]:
+        return f"v{scorer['version']} had learned of somebody who is forgotten, and is gone"
+    return None
+
+
+def features_of_reference(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, scorer: dict[str, Any]
+) -> list[Stored]:
+    """Return the features of the champion's drift reference, as it was trained on them.
+
+    Where somebody was forgotten in them, what took their place.
+    """
+    if nothing_beside(scorer) is not None:
         return []
     model = at_storage_id(instance, key(pipeline, "model"), scorer["model"]["storage_id"])
     manifest = made_from(instance, model, key(pipeline, "training_set"))
     learned = training_features(instance, pipeline, manifest)
-    return [one for one in learned if one.batch in scorer["reference"]["batches"]]
+    used = [one for one in learned if one.batch in scorer["reference"]["batches"]]
+    return standing_rows(instance, platform, pipeline, used)
 
 
 def held_out(

@@ -15,6 +15,7 @@ from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.performance_page import page
 from mldebt_assets.assets.predictions import load_model, read_of_model
 from mldebt_assets.assets.reuse import Made, once
+from mldebt_assets.assets.standing import standing
 from mldebt_assets.assets.training_set import arrived
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
@@ -58,7 +59,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Made]:
         instance, batch = context.instance, context.partition_key
         reading = Reading(instance, platform.snapshots)
-        scorer = reading.load(reading.newest(key(pipeline, "scorer"), batch))
+        pinned = reading.load(reading.newest(key(pipeline, "scorer"), batch))
+        scorer = standing(instance, platform, pipeline, pinned)
         refused = refused_feeds(platform.record(pipeline.name).facts())
         until = features_until(instance, pipeline, batch, refused)
         own = Part(reading.newest(key(pipeline, "predictions"), batch), until[-1])

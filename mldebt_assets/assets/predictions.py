@@ -8,13 +8,16 @@ import pandas as pd
 
 from mldebt_assets.assets.keys import common, key
 from mldebt_assets.assets.reuse import Made, once
+from mldebt_assets.assets.standing import MODEL_IS_GONE, standing
 from mldebt_assets.core.features import LABEL, ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import READ_PREFIX, Reading
+from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest
 
 if TYPE_CHECKING:
     from mldebt_assets.core.training import FittedModel
+
+CARRIED = ("scored by", "threshold")
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -29,12 +32,19 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
-        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        pinned = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        scorer = standing(context.instance, platform, pipeline, pinned)
         features = reading.take(key(pipeline, "features"), context.partition_key)
+        earlier = scored_before(context, pipeline) if MODEL_IS_GONE in scorer else None
+        if earlier is not None:
+            reading.note(earlier)
 
         def make() -> Iterator[Made]:
             if scorer["version"] is None:
                 yield dg.Output(no_predictions(pipeline))
+                return
+            if MODEL_IS_GONE in scorer:
+                yield carried(pipeline, platform, earlier, reading.load(features))
                 return
             model, table = load_model(pipeline, platform, scorer), reading.load(features)
             scored = score(pipeline, model, scorer, table)
@@ -47,6 +57,26 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         yield from once(context, pipeline, reading, make)
 
     return [predictions]
+
+
+def scored_before(context: dg.AssetExecutionContext, pipeline: Pipeline) -> Stored | None:
+    """Return the batch's newest predictions, if there are any."""
+    return newest(context.instance, key(pipeline, "predictions"), context.partition_key)
+
+
+def carried(
+    pipeline: Pipeline, platform: Platform, earlier: Stored | None, features: pd.DataFrame
+) -> dg.Output[pd.DataFrame]:
+    """Return the scores that a model gave which is gone, since it had learned of somebody.
+
+    Rows that are no longer there have none any more, and rows that are new get none.
+    """
+    if earlier is None:
+        return dg.Output(no_predictions(pipeline))
+    scored = platform.snapshots.load(earlier.snapshot)
+    left = scored[scored[ROW_ID].isin(features[ROW_ID])].reset_index(drop=True)
+    told = {name: earlier.described[name] for name in CARRIED if name in earlier.described}
+    return dg.Output(left, metadata={**told, "carried over": "the model that scored is forgotten"})
 
 
 def no_predictions(pipeline: Pipeline) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from mldebt_assets.assets.collecting import collect, refused_check
+from mldebt_assets.assets.collecting import collect, collected_again, refused_check
+from mldebt_assets.assets.forgetting import taken_in_before, told_left_out, without_forgotten
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.refusal import refuse
 from mldebt_assets.assets.reuse import Made
@@ -36,25 +37,30 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         batch = context.partition_key
-        came, whence = landed(pipeline, pipeline.source, batch)
-        try:
-            collected = collect(
-                pipeline,
-                platform,
-                asset=asset_key,
-                columns=pipeline.source_columns,
-                batch=batch,
-                blob=came,
-                limits=pipeline.source.limits,
-            )
-        except BatchRefusedError as problem:
-            yield refused_check(asset_key, problem)
-            refuse(context, pipeline, platform, problem, unstored=came)
+        stored = taken_in_before(context, asset_key)
+        if stored is not None:
+            collected = collected_again(pipeline, platform, stored, pipeline.source_columns)
+        else:
+            came, whence = landed(pipeline, pipeline.source, batch)
+            try:
+                collected = collect(
+                    pipeline,
+                    platform,
+                    asset=asset_key,
+                    columns=pipeline.source_columns,
+                    batch=batch,
+                    blob=came,
+                    limits=pipeline.source.limits,
+                )
+            except BatchRefusedError as problem:
+                yield refused_check(asset_key, problem)
+                refuse(context, pipeline, platform, problem, unstored=came)
+            collected.facts.update(whence)
         yield collected.check
-        facts = table_metadata(
-            pipeline.batch_columns, batch, collected.blob, pipeline.source.limits
-        )
-        yield dg.Output(collected.blob, metadata={**whence, **collected.facts, **facts})
+        blob, left_out = without_forgotten(pipeline, platform, batch, collected.blob)
+        facts = table_metadata(pipeline.batch_columns, batch, blob, pipeline.source.limits)
+        told = told_left_out(collected.blob, left_out)
+        yield dg.Output(blob, metadata={**told, **collected.facts, **facts})
 
     return [raw]
 

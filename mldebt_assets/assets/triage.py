@@ -15,6 +15,7 @@ import pandas as pd
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import as_declared
+from mldebt_assets.assets.standing import standing
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.schema import Column
@@ -49,7 +50,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
-        scorer = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        pinned = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
+        scorer = standing(context.instance, platform, pipeline, pinned)
         validated = reading.take(key(pipeline, "validated"), context.partition_key)
         earlier = earlier_batches(context.instance, pipeline, platform, validated)
 

@@ -19,7 +19,9 @@ from mldebt_assets.assets.deleting import finish_deletions
 from mldebt_assets.assets.keys import PIPELINE_TAG
 from mldebt_assets.assets.promoting import alone, data_time, finish_open, promote
 from mldebt_assets.assets.rollback import body_of, choose, require_whole
+from mldebt_assets.assets.withdrawing import finish_forgetting
 from mldebt_assets.core.errors import BusyError, RefusedError, UnreachableError
+from mldebt_assets.forgotten import dispensable, open_forgettings
 from mldebt_assets.papers.stage import write_missing
 from mldebt_assets.promotions import open_deletions, open_intents, way_back
 from mldebt_assets.resources import PROCESS_TAG, process_identity
@@ -51,6 +53,11 @@ def clear_up(
             done += end_override(instance, platform, pipeline)
             deleted = end_deletions(instance, platform, pipeline)
             done += [f"Finished the deletion of {pipeline.name} v{v}." for v in deleted]
+            forgotten = end_forgettings(instance, platform, pipeline)
+            done += [
+                f"Removed {pipeline.name} v{v}: it had learned of somebody who is forgotten."
+                for v in forgotten
+            ]
             done += write_missing(instance, platform, pipeline)
     return " ".join(done) or "No run is dead, and no promotion stopped half-way."
 
@@ -65,6 +72,7 @@ def reconciled(
         finish_promotions(instance, platform, pipeline)
         end_override(instance, platform, pipeline)
         end_deletions(instance, platform, pipeline)
+        end_forgettings(instance, platform, pipeline)
     return busy
 
 
@@ -199,3 +207,20 @@ def end_deletions(
     except (BusyError, UnreachableError):
         return []
     return [left[one.body["intent"]].body["version"] for one in done]
+
+
+def end_forgettings(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline
+) -> list[int]:
+    """Remove what is left of those who are forgotten; return the versions that are gone now.
+
+    A champion that had learned of them goes so once another has taken its place.
+    """
+    facts = platform.record(pipeline.name).facts()
+    if not open_forgettings(facts) and not dispensable(facts):
+        return []
+    try:
+        with alone(platform, pipeline):
+            return finish_forgetting(instance, platform, pipeline)
+    except (BusyError, UnreachableError):
+        return []

@@ -22,6 +22,7 @@ from mldebt_assets.cli import (
     doctor,
     drift,
     drift_compare,
+    forget,
     lineage,
     main_job,
     metrics,
@@ -79,6 +80,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         promotion.reject,
         accept.accept,
         delete.delete,
+        forget.forget,
     ),
     "Questions": (
         status.status,

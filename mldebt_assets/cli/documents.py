@@ -146,12 +146,24 @@ class Prediction(TypedDict):
     predictions: Artefact
 
 
+class Tombstone(TypedDict):
+    """A snapshot that was withdrawn for somebody: its hash stays, its bytes are gone."""
+
+    batch: str
+    stage: str
+    sha256: str
+    by: str
+    reason: str
+    recorded_at: str
+
+
 class Lineage(TypedDict):
     """What made a version; before the first champion ``model`` is null and the rest is left out.
 
     ``environment`` has the facts on which the bits may depend, and their ``digest``;
-    ``accepted`` are those of its batches that a person had learned against triage; ``deleted`` is
-    null while the model is there; ``prediction`` is there where one was asked for.
+    ``accepted`` are those of its batches that a person had learned against triage; ``forgotten``
+    are its snapshots that were withdrawn for somebody; ``deleted`` is null while the model is
+    there; ``prediction`` is there where one was asked for.
     """
 
     pipeline: str
@@ -163,6 +175,7 @@ class Lineage(TypedDict):
     promotion: NotRequired[Promotion]
     sources: NotRequired[list[Source]]
     accepted: NotRequired[list[Acceptance]]
+    forgotten: NotRequired[list[Tombstone]]
     deleted: NotRequired[Deletion | None]
     prediction: NotRequired[Prediction]
 
@@ -598,6 +611,78 @@ class Delete(TypedDict):
     kept: list[Kept]
 
 
+class Touched(TypedDict):
+    """A snapshot that holds somebody's rows; ``rows`` is null for what was made of many rows."""
+
+    stage: str
+    batch: str
+    rows: int | None
+    sha256: str
+    action: str
+
+
+class TouchedVersion(TypedDict):
+    """A version that learned of somebody."""
+
+    version: int
+    action: str
+
+
+class WithdrawnSnapshot(TypedDict):
+    """A snapshot in a receipt; ``because`` says why its bytes had to stay."""
+
+    stage: str
+    batch: str
+    rows: int | None
+    sha256: str
+    md5: str
+    because: NotRequired[str]
+
+
+class Place(TypedDict):
+    """A fact of the promotion record."""
+
+    sequence: int
+    hash: str
+
+
+class Receipt(TypedDict):
+    """What was removed for a subject, known by a keyed mark alone, and what is outstanding."""
+
+    pipeline: str
+    subject: str
+    column: str
+    by: str
+    reason: str
+    recorded_at: str
+    effective_at: str
+    complete: bool
+    removed: list[WithdrawnSnapshot]
+    kept: list[WithdrawnSnapshot]
+    outstanding_snapshots: list[WithdrawnSnapshot]
+    training_sets: list[str]
+    versions_removed: list[int]
+    versions_outstanding: list[int]
+    batches_refused: list[str]
+    sources: list[str]
+    fact: Place
+    record_head: Place
+
+
+class Forget(TypedDict):
+    """What holds a subject's rows and what becomes of it; a dry run writes no receipt."""
+
+    pipeline: str
+    column: str
+    dry_run: bool
+    found: bool
+    snapshots: list[Touched]
+    training_sets: list[str]
+    versions: list[TouchedVersion]
+    receipts: list[Receipt]
+    files: list[str]
+
+
 class Doctor(TypedDict):
     """What was looked at on this machine."""
 
@@ -624,11 +709,15 @@ class Problem(TypedDict):
 
 
 class Verify(TypedDict):
-    """Whether what the champion stands on is what it was; before the first it is not ``ok``."""
+    """Whether what the champion stands on is what it was; before the first it is not ``ok``.
+
+    ``forgotten`` counts the snapshots that were withdrawn for somebody: their bytes are gone.
+    """
 
     pipeline: str
     version: int | None
     ok: bool
+    forgotten: int
     checked: list[Checked]
     problems: list[Problem]
     seconds: float
@@ -811,6 +900,7 @@ DOCUMENTS: dict[str, Any] = {
     "reject": Decided,
     "accept": Accepted,
     "delete": Delete,
+    "forget": Forget,
     "status": Status,
     "lineage": Lineage,
     "diff": Diff,

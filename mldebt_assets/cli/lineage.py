@@ -182,6 +182,7 @@ def show(answer: dict[str, Any]) -> None:
         *made_by(answer["code"], answer["environment"]),
         *decided(promotion),
         *accepted(answer["accepted"]),
+        *forgotten(answer["forgotten"]),
         *gone(answer["deleted"]),
         ("MLflow run", model["mlflow_run_id"]),
     ]
@@ -255,6 +256,18 @@ def accepted(acceptances: list[dict[str, Any]]) -> list[tuple[str, str]]:
             f"({one['refused_because']})",
         )
         for one in acceptances
+    ]
+
+
+def forgotten(tombstones: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return the lines that say what of the training set was withdrawn, by whom, when and why."""
+    by_batch: dict[tuple[str, str, str, str], list[str]] = {}
+    for one in tombstones:
+        who = (one["batch"], one["recorded_at"][:10], one["by"], one["reason"])
+        by_batch.setdefault(who, []).append(f"{one['stage']} {short(one['sha256'])}")
+    return [
+        (f"forgotten {batch}", f"{', '.join(what)}: on {when} by {by} ({reason})")
+        for (batch, when, by, reason), what in by_batch.items()
     ]
 
 

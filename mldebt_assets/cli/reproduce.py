@@ -17,6 +17,7 @@ COLOURS = {
     "equivalent": "green",
     "environment differs": "yellow",
     "not reproduced": "red",
+    "cannot be reproduced": "yellow",
 }
 DIGITS = 12
 MOST_SHOWN = 20
@@ -49,7 +50,7 @@ def show(answer: dict[str, Any]) -> None:
     """Print the verdict, what it rests on, and everything that differs."""
     verdict = answer["verdict"]
     told = f"[{COLOURS[verdict]}]{verdict}[/]"
-    if verdict != answer["outcome"]:
+    if verdict == "environment differs":
         told += f", {answer['outcome']} all the same"
     out.print(f"[bold]{answer['pipeline']} v{answer['version']}[/]  {told}")
     commit = answer["code"]["commit"]

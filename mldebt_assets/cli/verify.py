@@ -73,6 +73,8 @@ def show(answer: dict[str, Any]) -> None:
         total = sum(one["count"] for one in here)
         compared.add_row(shown, f"{total:,}", f"{read / MEGABYTE:,.1f}" if read else "")
     out.print(compared)
+    if answer["forgotten"]:
+        say(f"{answer['forgotten']} snapshots were withdrawn: those in them are forgotten.")
     wrong = {problem["where"] for problem in problems}
     for problem in problems:
         out.print()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Outcome = Literal["bit-identical", "equivalent", "not reproduced"]
-Verdict = Outcome | Literal["environment differs"]
+Verdict = Outcome | Literal["environment differs", "cannot be reproduced"]
 
 EQUIVALENT_SHARE = 0.1
 """Models are equivalent that differ by no more than this share of what another seed changes."""

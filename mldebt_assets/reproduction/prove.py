@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from mldebt_assets.core.reproduction import (
     differing_facts,
     judge,
 )
+from mldebt_assets.forgotten import withdrawn
 from mldebt_assets.reproduction.checkout import recorded_code
 from mldebt_assets.reproduction.recipe import recipe_of
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     import dagster as dg
 
+    from mldebt_assets.forgotten import Withdrawn
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.promotions import Fact
     from mldebt_assets.resources import Platform
@@ -74,6 +76,11 @@ def reproduce(
             f"`mldebt replay {pipeline.name}` brings the first one.",
         )
     recipe = recipe_of(instance, platform, pipeline, decision)
+    gone = withdrawn_from(platform, pipeline, recipe)
+    if gone:
+        return cannot(pipeline, decision, recipe, gone) | {
+            "seconds": round(time.perf_counter() - started, 1)
+        }
     with empty_directory() as folder:
         report("the recorded code")
         with recorded_code(recipe["code"], platform.snapshots, folder / "code") as code:
@@ -82,6 +89,32 @@ def reproduce(
     return answer(pipeline, decision, recipe, made, judgement) | {
         "seconds": round(time.perf_counter() - started, 1)
     }
+
+
+def withdrawn_from(
+    platform: Platform, pipeline: Pipeline, recipe: dict[str, Any]
+) -> dict[str, Withdrawn]:
+    """Return what of a recipe was withdrawn since somebody is forgotten, by its name in it."""
+    gone = withdrawn(platform.record(pipeline.name).facts())
+    return {name: gone[sha256] for name, sha256 in recipe["artefacts"].items() if sha256 in gone}
+
+
+def cannot(
+    pipeline: Pipeline, decision: Fact, recipe: dict[str, Any], gone: dict[str, Withdrawn]
+) -> dict[str, Any]:
+    """Return the answer where what a version was made from was withdrawn: nothing is tried."""
+    count = f"{len(gone)} snapshot{' was' if len(gone) == 1 else 's were'}"
+    told = "; ".join(sorted({one.told for one in gone.values()}))
+    made = {
+        "environment": recipe["environment"],
+        "configuration": recipe["configuration"],
+        "code_digest": recipe["code"]["digest"],
+        "found": {n: None if n in gone else sha for n, sha in recipe["artefacts"].items()},
+        "stopped": f"{count} withdrawn at the request of their subject: {told}",
+        "closeness": None,
+    }
+    judgement = replace(compared(recipe, made), verdict="cannot be reproduced")
+    return answer(pipeline, decision, recipe, made, judgement)
 
 
 @contextmanager

@@ -140,6 +140,8 @@ def changes(tmp_path_factory):
         ["delete", "parcels", "--version", "2", "--reason", "trained on withdrawn rows"],
         ["lineage", "parcels", "--version", "2"],
         ["diff", "parcels", "1", "2"],
+        ["forget", "parcels", "--subject", "3", "--dry-run"],
+        ["forget", "parcels", "--subject", "3", "--reason", "asked for it"],
     ]
     with (
         installation(tmp_path_factory.mktemp("changes")) as made,
@@ -147,6 +149,7 @@ def changes(tmp_path_factory):
     ):
         changed = with_gate(made, approval=True)
         p.setattr(pipelines, "PIPELINES", (changed.pipeline,))
+        p.setenv("MLDEBT_PSEUDONYM_KEY", "0123456789abcdef" * 4)
         p.setattr(definitions, "defs", changed.definitions)
         made.land(*BATCHES[:3])
         made.replay()

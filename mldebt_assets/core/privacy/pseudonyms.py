@@ -51,6 +51,19 @@ class Pseudonyms:
         hasher.update(value)
         return hasher.hexdigest()
 
+    def mark(self, stored: str) -> str:
+        """Return what a forgotten subject is known by: it is neither the value nor its pseudonym.
+
+        Args: ``stored``, the value as snapshots have it: a pseudonym where the column has some.
+        """
+        marked = hashlib.blake2b(
+            stored.encode("utf-8"),
+            key=self._key,
+            digest_size=PSEUDONYM_BYTES,
+            person=b"mldebt forgotten",
+        )
+        return marked.hexdigest()
+
 
 def protect(
     data: bytes,
@@ -120,7 +133,7 @@ def _csv(
     mark = BYTE_ORDER_MARK if data.startswith(BYTE_ORDER_MARK) else b""
     rows = records(data[len(mark) :])
     head = next(rows, b"")
-    names = [_value(field) for field in fields(head.rstrip(b"\r\n"))]
+    names = [value_of(field) for field in fields(head.rstrip(b"\r\n"))]
     at = [n for n, name in enumerate(names) if name in replaced and name not in dropped]
     gone = [n for n, name in enumerate(names) if name in dropped]
     if not at and not gone:
@@ -139,7 +152,7 @@ def _csv(
         for position in at:
             field = found[position]
             if field not in known and pseudonyms is not None:
-                known[field] = pseudonyms.of(_value(field).encode("utf-8")).encode("ascii")
+                known[field] = pseudonyms.of(value_of(field).encode("utf-8")).encode("ascii")
             found[position] = known[field]
         for position in reversed(gone):
             del found[position]
@@ -189,7 +202,7 @@ def fields(record: bytes) -> list[bytes]:
     return found
 
 
-def _value(field: bytes) -> str:
+def value_of(field: bytes) -> str:
     """Return what a written field says; UnicodeDecodeError if it is not UTF-8."""
     text = field.decode("utf-8")
     return next(iter(csv.reader([text])), [""])[0] if text.startswith('"') else text
