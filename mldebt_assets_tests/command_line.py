@@ -56,9 +56,9 @@ def mldebt(*arguments: str) -> Said:
 
 
 @contextlib.contextmanager
-def installation(root: Path) -> Iterator[World]:
+def installation(root: Path, *, like: World | None = None) -> Iterator[World]:
     """Make an installation whose only pipeline is the sample, and point this process to it."""
-    with world.installation(root) as made, pytest.MonkeyPatch.context() as patch:
+    with world.installation(root, like=like) as made, pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipelines, "PIPELINES", (made.pipeline,))
         patch.setattr(definitions, "defs", made.definitions)
         patch.setattr(prove, "remade", remade_here)

@@ -11,8 +11,6 @@ from hypothesis import settings
 from mldebt_assets.home import TELEMETRY_OFF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mldebt_assets_tests.world import World
 
 os.environ.update(TELEMETRY_OFF)
@@ -51,10 +49,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
 
 
-@pytest.fixture(scope="module")
-def promoted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """An installation in which version 2 has replaced version 1, to make copies of."""
+@pytest.fixture(scope="session")
+def promoted(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """An installation in which version 2 has replaced version 1, made once, to make copies of."""
     from mldebt_assets_tests import world
 
-    with world.promoted(tmp_path_factory.mktemp("promoted")) as made:
-        yield made
+    return world.promoted(tmp_path_factory.mktemp("promoted"))

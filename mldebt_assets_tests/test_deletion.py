@@ -1,8 +1,6 @@
 """A deleted version's model is gone; what it was, who deleted it and why can still be asked."""
 
-import contextlib
 import shutil
-import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,10 +29,10 @@ from mldebt_assets.registry import MODEL_FOLDER, WEIGHTS_FILE, Registry
 from mldebt_assets.replay import SILENT
 from mldebt_assets.snapshots import at_storage_id
 from mldebt_assets.store import SnapshotStore
-from mldebt_assets_tests.command_line import installation, mldebt
+from mldebt_assets_tests.command_line import mldebt
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.test_promotion_by_hand import copy, made
-from mldebt_assets_tests.world import World, copy_of, of
+from mldebt_assets_tests.world import World, copy_with_remote, of
 
 NOW = datetime.now(UTC)
 ADA = {"by": "ada@depot", "now": NOW}
@@ -42,38 +40,10 @@ WHY = "trained on withdrawn rows"
 NEXT = "2020-06"
 
 
-def with_remote(original, tmp_path):
-    """Copy an installation with its remote and MLflow's files: all of them are removed from."""
-    copied = copy_of(original.home, tmp_path)
-    shutil.copytree(original.home.remote_url, copied.remote_url, dirs_exist_ok=True)
-    its_own_files(original.home, copied)
-
-
-def its_own_files(original, copied):
-    """Point a copy's MLflow to the copied files: it keeps where they are as whole addresses."""
-    places = {"experiments": "artifact_location", "runs": "artifact_uri"}
-    places |= {"model_versions": "source"}
-    with contextlib.closing(sqlite3.connect(copied.root / "mlflow" / "mlflow.db")) as database:
-        for table, column in places.items():
-            moved = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
-            database.execute(moved, (str(original.root), str(copied.root)))
-        database.commit()
-
-
-@pytest.fixture(scope="module")
-def promoted(tmp_path_factory):
-    """An installation in which version 2 has replaced version 1."""
-    with installation(tmp_path_factory.mktemp("promoted")) as one:
-        one.land(*BATCHES)
-        one.replay()
-        one.instance.dispose()
-        yield one
-
-
 @pytest.fixture
 def world(promoted, tmp_path, monkeypatch):
     """A copy of it, to delete in."""
-    with_remote(promoted, tmp_path)
+    copy_with_remote(promoted.home, tmp_path)
     shutil.copytree(promoted.landing, tmp_path / "landing")
     one = World.make(tmp_path)
     monkeypatch.setattr(pipelines, "PIPELINES", (one.pipeline,))
@@ -91,9 +61,7 @@ def with_proposal(tmp_path_factory):
 def proposed(with_proposal, tmp_path):
     copied = Home(tmp_path / "home")
     shutil.copytree(with_proposal.home.remote_url, copied.remote_url)
-    for world in copy(with_proposal, tmp_path, approval=True):
-        its_own_files(with_proposal.home, copied)
-        yield world
+    yield from copy(with_proposal, tmp_path, approval=True)
 
 
 def record_of(world):

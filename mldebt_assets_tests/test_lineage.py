@@ -22,11 +22,9 @@ from mldebt_assets_tests.world import copy_of
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(promoted, tmp_path_factory):
     """An installation of the sample in which v1 was champion until 2020-06-01, and v2 since."""
-    with installation(tmp_path_factory.mktemp("lineage")) as made:
-        made.land(*BATCHES)
-        made.replay()
+    with installation(tmp_path_factory.mktemp("lineage"), like=promoted) as made:
         yield made
 
 

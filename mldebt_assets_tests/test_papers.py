@@ -358,11 +358,9 @@ def killed(*_):
     raise ConnectionResetError("killed")
 
 
-def test_the_papers_of_a_promotion_by_hand_are_written_by_the_next_look(tmp_path):
+def test_the_papers_of_a_promotion_by_hand_are_written_by_the_next_look(promoted, tmp_path):
     """A rollback is over in a second; its papers need not be."""
-    with installation(tmp_path) as made:
-        made.land(*BATCHES)
-        made.replay()
+    with installation(tmp_path, like=promoted) as made:
         at_rest = (made.instance, made.platform, made.pipeline)
         assert stage.write_missing(*at_rest) == []
         roll_back(

@@ -16,11 +16,9 @@ from mldebt_assets_tests.sample import BATCHES
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(promoted, tmp_path_factory):
     """An installation of the sample in which v2, of five batches, has replaced v1, of three."""
-    with installation(tmp_path_factory.mktemp("training_set")) as made:
-        made.land(*BATCHES)
-        made.replay()
+    with installation(tmp_path_factory.mktemp("training_set"), like=promoted) as made:
         yield made
 
 

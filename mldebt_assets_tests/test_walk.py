@@ -10,15 +10,12 @@ from mldebt_assets.assets.keys import key
 from mldebt_assets.promotions import champions_of
 from mldebt_assets.snapshots import at_storage_id
 from mldebt_assets_tests.command_line import installation
-from mldebt_assets_tests.sample import BATCHES
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(promoted, tmp_path_factory):
     """An installation of the sample in which v2 has replaced v1."""
-    with installation(tmp_path_factory.mktemp("walk")) as made:
-        made.land(*BATCHES)
-        made.replay()
+    with installation(tmp_path_factory.mktemp("walk"), like=promoted) as made:
         yield made
 
 

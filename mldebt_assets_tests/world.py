@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,12 +32,29 @@ if TYPE_CHECKING:
 
 
 def copy_of(home: Home, root: Path) -> Home:
-    """Return a copy of a complete home below ``root``, with a remote of its own, still empty."""
+    """Return a copy of a complete home below ``root``, with a remote of its own, still empty.
+
+    MLflow's files are the copy's own too: it keeps where they are as whole addresses.
+    """
     copied = Home(root / "home")
     Path(copied.remote_url, *DVC_FOLDERS).mkdir(parents=True, exist_ok=True)
     shutil.copytree(home.root, copied.root)
     settings = copied.root / ".dvc" / "config"
     settings.write_text(settings.read_text().replace(home.remote_url, copied.remote_url))
+    places = {"experiments": "artifact_location", "runs": "artifact_uri"}
+    places |= {"model_versions": "source"}
+    with contextlib.closing(sqlite3.connect(copied.root / "mlflow" / "mlflow.db")) as database:
+        for table, column in places.items():
+            moved = f"UPDATE {table} SET {column} = replace({column}, ?, ?)"  # noqa: S608
+            database.execute(moved, (str(home.root), str(copied.root)))
+        database.commit()
+    return copied
+
+
+def copy_with_remote(home: Home, root: Path) -> Home:
+    """Return a copy of a complete home below ``root``, and of all that its remote holds."""
+    copied = copy_of(home, root)
+    shutil.copytree(home.remote_url, copied.remote_url, dirs_exist_ok=True)
     return copied
 
 
@@ -85,24 +104,30 @@ class World:
 
 
 @contextmanager
-def installation(root: Path, declare: Declaring = sample.pipeline) -> Iterator[World]:
-    """Make an empty installation below ``root``; at the end this process is as it was."""
+def installation(
+    root: Path, declare: Declaring = sample.pipeline, *, like: World | None = None
+) -> Iterator[World]:
+    """Make an installation below ``root``; at the end this process is as it was.
+
+    It is empty, or a copy of the one that it is to be ``like``, with its remote and its landing.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in ("DAGSTER_HOME", "MLDEBT_HOME", "MLFLOW_TRACKING_URI"):
             patch.setenv(name, "")
+        if like is not None:
+            copy_with_remote(like.home, root)
+            shutil.copytree(like.landing, root / "landing")
         made = World.make(root, declare)
         yield made
         made.instance.dispose()
 
 
-@contextmanager
-def promoted(root: Path) -> Iterator[World]:
+def promoted(root: Path) -> World:
     """Make an installation in which version 2 has replaced version 1, since May drifted."""
     with installation(root) as made:
         made.land(*sample.BATCHES)
         made.replay()
-        made.instance.dispose()
-        yield made
+    return made
 
 
 @contextmanager

@@ -162,3 +162,5 @@ def quiet_libraries() -> None:
     warnings.simplefilter("ignore")
     for name in ("alembic", "mlflow", "great_expectations", "dvc", "torch.onnx", "onnxscript"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # A connection that Ctrl-C cuts off is told there with a traceback, before it is told here.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)

@@ -42,11 +42,9 @@ PROMTOOL = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(promoted, tmp_path_factory):
     """An installation with a champion, in which the fifth batch drifted."""
-    with installation(tmp_path_factory.mktemp("metrics")) as made:
-        made.land(*BATCHES)
-        made.replay()
+    with installation(tmp_path_factory.mktemp("metrics"), like=promoted) as made:
         yield made
 
 
