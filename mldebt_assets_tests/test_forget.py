@@ -29,14 +29,15 @@ from mldebt_assets_tests import sample
 from mldebt_assets_tests.command_line import installation, mldebt
 
 SECRET = "0123456789abcdef" * 4
-WHO, OTHER = "Ada Lovelace", "Mary Somerville"
+# Written nowhere as such: uncommitted code is stored beside the models that it trains.
+WHO, OTHER = (f"Ada {number**9}" for number in (7, 11))
 BATCHES = sample.BATCHES[:3]
 SENDERS = 97
 WHY = "she asked for it"
 
 
 def with_senders(batch):
-    """Return a batch's rows with who sent each: some by Ada, but for the second batch."""
+    """Return a batch's rows with who sent each: some by one, but for the second batch."""
     table = sample.rows(batch)
     sender = [f"customer {row % SENDERS}" for row in range(len(table))]
     if batch != BATCHES[1]:
