@@ -3,7 +3,14 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from mldebt_assets.assets import four_questions, membership, outcomes, reproduction, rollback
+from mldebt_assets.assets import (
+    four_questions,
+    membership,
+    outcomes,
+    reproduction,
+    rollback,
+    suspects,
+)
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
 from mldebt_assets.pipeline import Pipeline
 
@@ -25,7 +32,10 @@ BATCH_ASSETS = (
 LABELS_ASSETS = ("labels", "features", "predictions", *outcomes.STAGES, "performance")
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
 # In this order: the last speaks of what the others have shown.
-EVIDENCE_CHECKS = (membership.CHECK, reproduction.CHECK, rollback.CHECK, four_questions.CHECK)
+EVIDENCE_CHECKS = (
+    *sorted([*suspects.CHECKS, membership.CHECK, reproduction.CHECK, rollback.CHECK]),
+    four_questions.CHECK,
+)
 
 
 def batch_job_name(pipeline: Pipeline) -> str:

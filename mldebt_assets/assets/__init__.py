@@ -16,6 +16,7 @@ from mldebt_assets.assets import (
     rollback,
     scorer,
     sketch,
+    suspects,
     training_set,
     triage,
     validated,
@@ -34,5 +35,14 @@ BATCH_STAGES = (
     triage,
     drift_report,
 )
-TRAINING_STAGES = (training_set, model, evaluation, champion, membership, rollback, four_questions)
+TRAINING_STAGES = (
+    training_set,
+    model,
+    evaluation,
+    champion,
+    membership,
+    suspects,
+    rollback,
+    four_questions,
+)
 STAGES = (*BATCH_STAGES, *TRAINING_STAGES)

@@ -33,6 +33,7 @@ from mldebt_assets.cli import (
     retraining,
     setup,
     status,
+    suspects,
     ui,
     verify,
 )
@@ -93,6 +94,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         papers.papers,
         reproduce.reproduce,
         audit.audit,
+        suspects.suspects,
         doctor.doctor,
     ),
     "Around it": (

@@ -823,6 +823,52 @@ class Audit(TypedDict):
     seconds: float
 
 
+class SuspectBatch(TypedDict):
+    """One batch's number; ``usual`` and ``limit`` are those that the other batches set."""
+
+    batch: str
+    rows: int
+    measured: float
+    usual: float | None
+    limit: float | None
+    stands_out: bool
+
+
+class SuspectRow(TypedDict):
+    """A suspected row: its place in its batch's validated rows, from 1, and its id."""
+
+    batch: str
+    row: int
+    row_id: str
+    score: float
+
+
+class SuspectCheck(TypedDict):
+    """What one check suspects: its verdict, each batch, how many rows, and the worst of them."""
+
+    passed: bool
+    measured: float | None
+    limit: float | None
+    unit: str
+    reason: str
+    suspected: int
+    batches: list[SuspectBatch]
+    worst: list[SuspectRow]
+
+
+class Suspects(TypedDict):
+    """Which rows and batches of the champion's data seem planted, mistaken or copied."""
+
+    pipeline: str
+    version: int
+    passed: bool
+    looked_at: int
+    rows_in_all: int
+    checks: dict[str, SuspectCheck]
+    file: str | None
+    seconds: float
+
+
 class AlertChannel(TypedDict):
     """One address that alerts go to, by its number, and whether it took the test message."""
 
@@ -911,6 +957,7 @@ DOCUMENTS: dict[str, Any] = {
     "papers": Papers,
     "reproduce": Reproduce,
     "audit": Audit,
+    "suspects": Suspects,
     "doctor": Doctor,
     "alert-test": AlertTest,
 }

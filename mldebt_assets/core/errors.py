@@ -31,6 +31,7 @@ MLDebtError
 │   ├── UnlikeSketchesError     sketches that cannot be merged or compared
 │   ├── LabelError              labels that are none of the declared task's
 │   ├── SingleClassError        a metric that needs labels that differ, asked of equal ones
+│   ├── NothingSuspectedError   too few rows to say which stand out
 │   ├── UntrainableError        rows that no model can learn from
 │   ├── UnusableInputError      values that no model can take
 │   └── MissingInputError       a model asked about a table without its inputs
@@ -368,6 +369,17 @@ class UntrainableError(DataError, ValueError):
             f"No model can be trained: of {count} {rows} rows, {why}.\n"
             "Fix: wait for more batches, or change the split's fractions or its salt, so that "
             f"different labels are among the {rows} rows."
+        )
+
+
+class NothingSuspectedError(DataError, ValueError):
+    """Too few rows to say which of them stand out from the rest."""
+
+    @classmethod
+    def of(cls, rows: int, groups: int) -> Self:
+        return cls(
+            f"Nothing can be said of {rows} rows in {groups} groups.\n"
+            "Fix: wait for more batches: it takes a hundred rows, in three groups."
         )
 
 

@@ -118,6 +118,7 @@ def documents(world):
         ["papers", "parcels", "--out", zipped],
         ["reproduce", "parcels"],
         ["audit", "parcels"],
+        ["suspects", "parcels"],
         ["alert-test"],
         ["drift", "compare", table, table],
         ["new", "brought", "--data", brought, "--target", "late", "--time", "sent_at", *landing],
