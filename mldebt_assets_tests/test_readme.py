@@ -62,7 +62,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.Co
         )
         answered[" ".join(command)] = done
     answering = (
-        "replay flight_delays --until 2013-06",
+        "replay flight_delays --until 2013-08",
         PREDICTION,
         "status flight_delays",
         "doctor",
@@ -99,7 +99,7 @@ def test_every_command_of_the_readme_succeeds(answers):
 @pytest.mark.parametrize(
     ("row", "command"),
     [
-        ("replay", "replay flight_delays --until 2013-06 --json"),
+        ("replay", "replay flight_delays --until 2013-08 --json"),
         ("lineage", f"{PREDICTION} --json"),
         ("status", "status flight_delays --json"),
         ("doctor", "doctor --json"),
