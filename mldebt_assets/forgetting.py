@@ -17,7 +17,7 @@ from mldebt_assets.assets.evidence import report as keep
 from mldebt_assets.assets.keys import FORGOTTEN_TAG, PIPELINE_TAG, REASON_TAG, key
 from mldebt_assets.assets.promoting import data_time
 from mldebt_assets.assets.rollback import closed, evidence, rehearse
-from mldebt_assets.assets.training_set import arrived, effective_at
+from mldebt_assets.assets.training_set import choose, effective_at
 from mldebt_assets.assets.withdrawing import (
     finish,
     finish_forgetting,
@@ -37,6 +37,7 @@ from mldebt_assets.forgotten import (
     forgettings,
     open_forgettings,
     outstanding,
+    unlearnable,
 )
 from mldebt_assets.jobs import BATCH_ASSETS, batch_job_name, labels_job_name
 from mldebt_assets.promotions import ACT, champion_of
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from mldebt_assets.resources import Platform
 
 ABOUT = "forgotten"
+NOTHING_LEFT = ", but nothing is left to learn from"
 JUDGING = ("drift_report", "performance")
 
 
@@ -238,7 +240,7 @@ class Forgetting:
         if not newly or f"{ABOUT}:{newly[-1].hash}" in decided:
             return
         serving = champion is not None and champion.version in outstanding(facts)
-        chosen = arrived(self.instance, self.pipeline, None) if serving else []
+        chosen = choose(self.instance, self.pipeline, None, unlearnable(facts)) if serving else []
         reason = (
             f"v{champion.version} has learned of a subject who is forgotten"
             if serving and champion is not None
@@ -249,8 +251,8 @@ class Forgetting:
             "batch": chosen[-1][0].batch if chosen else None,
             "storage_id": last_decided(facts),
             "events": self._made_by(newly[-1]),
-            "asked": serving,
-            "reason": f"Forgotten: {reason}.",
+            "asked": bool(chosen),
+            "reason": f"Forgotten: {reason}{'' if chosen or not serving else NOTHING_LEFT}.",
             "key": f"{ABOUT}:{newly[-1].hash}",
         }
         when = effective_at(chosen[-1][1]) if chosen else newly[-1].effective_at

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.promotions import ACT, champions_of, deletions, open_proposals
+from mldebt_assets.promotions import ACT, champions_of, deletions, open_proposals, refused_feeds
 from mldebt_assets.store import Snapshot
 
 if TYPE_CHECKING:
@@ -74,6 +74,14 @@ def withdrawn(facts: Sequence[Fact]) -> dict[str, Withdrawn]:
                 named = Withdrawn(fact, one["stage"], one["batch"], one["rows"], snapshot)
                 found.setdefault(one["sha256"], named)
     return found
+
+
+def unlearnable(facts: Sequence[Fact]) -> set[str]:
+    """Return the validated rows, by SHA-256, that nothing learns from: broken feeds, or withdrawn.
+
+    Withdrawn rows are the newest of a batch that was refused as it was made again without somebody.
+    """
+    return {*refused_feeds(facts), *withdrawn(facts)}
 
 
 def gone_weights(facts: Sequence[Fact]) -> set[str]:

@@ -290,3 +290,23 @@ def test_afterwards_everything_is_whole_again(world, retrained):
     assert "forgotten 2020-01" in said.out
     again = mldebt("forget", "parcels", "--subject", WHO, "--reason", WHY, "--json")
     assert again.document["receipts"][0]["complete"]
+
+
+def test_a_second_subject_in_batches_whose_model_is_gone(world, retrained):
+    """Its scores are carried over, without the rows: nobody can make them again."""
+    earlier = newest(world.instance, key(world.pipeline, "predictions"), BATCHES[2])
+    scores = world.platform.snapshots.load(earlier.snapshot)
+    said = mldebt("forget", "parcels", "--subject", OTHER, "--reason", WHY, "--json")
+    assert said.code == 0, said.err
+    assert {one["batch"] for one in said.document["snapshots"]} == {*BATCHES, retrained}
+    made = newest(world.instance, key(world.pipeline, "predictions"), BATCHES[2])
+    left = world.platform.snapshots.load(made.snapshot)
+    assert len(left) == len(scores) - 1
+    assert set(left["weights_sha256"]) == set(scores["weights_sha256"])
+    assert left.merge(scores)["score"].tolist() == left["score"].tolist()
+    assert places_of(world, OTHER, pseudonym(world, OTHER)) == []
+    for command in (["verify"], ["drift", "--last", "9"], ["retraining"], ["status"]):
+        told = mldebt(command[0], "parcels", *command[1:], "--json")
+        assert told.code == 0, told.err or told.out
+    assert world.replay().failed == ()
+    assert outstanding(facts_of(world)) == []

@@ -8,9 +8,9 @@ from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.outcomes import STAGE as OUTCOMES
-from mldebt_assets.assets.standing import references
+from mldebt_assets.assets.standing import references, still_there
 from mldebt_assets.core.errors import UnknownBatchError
-from mldebt_assets.snapshots import newest, newest_of_each
+from mldebt_assets.snapshots import newest_of_each
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -48,7 +48,9 @@ def drift_of(
     named = references(instance, platform, pipeline)
     versions = {hash_: version for hash_, (version, _) in named.items()}
     refused = {one["batch"]: one for one in refused_batches(instance, pipeline, facts)}
-    found = {batch: newest(instance, key(pipeline, "drift_report"), batch) for batch in arrived}
+    reports = newest_of_each(instance, key(pipeline, "drift_report"), arrived)
+    left = {str(one.batch): one for one in still_there(platform, pipeline, reports.values())}
+    found = {batch: left.get(batch) for batch in arrived}
     outcomes = newest_of_each(instance, key(pipeline, OUTCOMES), arrived)
     return {
         "pipeline": pipeline.name,
@@ -56,7 +58,7 @@ def drift_of(
             {
                 "batch": batch,
                 **told(platform, pipeline, stored, versions),
-                "outcomes": told_outcomes(platform, outcomes.get(batch)),
+                "outcomes": told_outcomes(platform, outcomes.get(batch) if batch in left else None),
                 "refused": refused.get(batch),
             }
             for batch, stored in found.items()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.sketch import fits, loaded, reference_of_champion
-from mldebt_assets.assets.standing import references
+from mldebt_assets.assets.standing import references, still_there
 from mldebt_assets.snapshots import newest_of_each
 
 if TYPE_CHECKING:
@@ -51,7 +51,14 @@ def window_of(
 
     started = time.perf_counter()
     of_stage = {
-        stage: newest_of_each(instance, key(pipeline, stage), batches)
+        stage: {
+            str(one.batch): one
+            for one in still_there(
+                platform,
+                pipeline,
+                newest_of_each(instance, key(pipeline, stage), batches).values(),
+            )
+        }
         for stage in ("drift_report", "counts", "reference_blocks", "sketch")
     }
     reference = _newest_reference(instance, platform, pipeline, of_stage["drift_report"])

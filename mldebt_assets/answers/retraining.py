@@ -22,6 +22,7 @@ from mldebt_assets.automation.pending import decisions
 from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.features import LABEL, inputs_of
 from mldebt_assets.core.staleness import Backtest, staleness_curve
+from mldebt_assets.forgotten import withdrawn
 from mldebt_assets.promotions import champion_of, deletions, judged_by_gate
 from mldebt_assets.snapshots import as_stored, at_storage_ids
 
@@ -201,7 +202,10 @@ def backtested(
     for version in versions:
         for place in range(version.place + 1, len(batches)):
             by_place[place].append(version)
+    gone = withdrawn(platform.record(pipeline.name).facts())
     for place, of_batch in sorted(by_place.items()):
+        if batches[place].snapshot.sha256 in gone:
+            continue
         table = platform.snapshots.load(batches[place].snapshot)
         known = table[table[LABEL].notna()]
         labels = task.numbers(known[LABEL])

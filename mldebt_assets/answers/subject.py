@@ -55,11 +55,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Held:
-    """A snapshot that holds somebody's rows, or was made of them; then ``rows`` is None."""
+    """A snapshot that holds somebody's rows, or was made of them; then ``rows`` is None.
+
+    Another takes the place of the newest of a batch, and of no other.
+    """
 
     stage: str
     rows: int | None
     stored: Stored
+    is_newest: bool
 
     @property
     def batch(self) -> str:
@@ -161,6 +165,7 @@ class Search:
         self._subject = subject
         self._gone = gone
         self._row_ids: dict[str, set[str]] = {}
+        self._newest: dict[tuple[str, str], int] = {}
         self.found: list[Held] = []
 
     def of(self, stage: str) -> list[Held]:
@@ -175,11 +180,11 @@ class Search:
             data, found = opened_or_not(blob.data, str(stored.batch), limits)
             if found is None:
                 if subject.stored.encode("utf-8") in data:
-                    self.found.append(Held("raw", None, stored))
+                    self._note("raw", None, stored)
                 continue
             places = theirs(data, found, subject.column, subject.stored.__eq__)
             if any(places):
-                self.found.append(Held("raw", sum(places), stored))
+                self._note("raw", sum(places), stored)
                 self._note_rows(stored)
 
     def tables(self) -> None:
@@ -189,7 +194,7 @@ class Search:
                 table = self._platform.snapshots.load(stored.snapshot)
                 rows = len(self._their_rows(table))
                 if rows:
-                    self.found.append(Held(stage, rows, stored))
+                    self._note(stage, rows, stored)
 
     def labels(self) -> None:
         """Count the late labels of somebody's rows."""
@@ -206,7 +211,7 @@ class Search:
                 continue
             rows = sum(one in ids for one in row_texts(self._pipeline, labels))
             if rows:
-                self.found.append(Held("labels", rows, stored))
+                self._note("labels", rows, stored)
 
     def derived(self) -> None:
         """Follow what was made of the validated rows, each batch by itself."""
@@ -217,11 +222,17 @@ class Search:
                     if not stored.metadata.get("dagster/row_count"):
                         continue  # nobody was scored
                     rows = self._rows_of(stored, sources[0])
-                self.found.append(Held(stage, rows, stored))
+                self._note(stage, rows, stored)
+
+    def _note(self, stage: str, rows: int | None, stored: Stored) -> None:
+        is_newest = self._newest[stage, str(stored.batch)] == stored.storage_id
+        self.found.append(Held(stage, rows, stored, is_newest))
 
     def _there(self, stage: str) -> list[Stored]:
         """Return all that was stored of a stage, each once, but for what was withdrawn."""
-        every = newest_first(self._instance, key(self._pipeline, stage))
+        every = list(newest_first(self._instance, key(self._pipeline, stage)))
+        for stored in every:
+            self._newest.setdefault((stage, str(stored.batch)), stored.storage_id)
         return [one for one in every if one.snapshot.sha256 not in self._gone]
 
     def _made_of(self, stage: str, sources: tuple[str, ...]) -> list[Stored]:

@@ -15,7 +15,7 @@ from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.reference_blocks import STAGE, blocks_of_reference, stored
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import reference_of_champion
-from mldebt_assets.assets.standing import standing
+from mldebt_assets.assets.standing import standing, still_there
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
@@ -72,7 +72,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             stage: reading.take(key(pipeline, stage), context.partition_key)
             for stage in ("validated", "predictions", "triage")
         }
-        before = reports_before(context.instance, pipeline, context.partition_key)
+        reports = reports_before(context.instance, pipeline, context.partition_key)
+        before = still_there(platform, pipeline, reports)
 
         def make() -> Iterator[Made]:
             compared = compare(context.instance, platform, pipeline, scorer, batch)

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import batches, key
-from mldebt_assets.assets.standing import references
+from mldebt_assets.assets.standing import references, still_there
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion
@@ -132,7 +132,8 @@ def change_over_the_month(
     stored = {
         batch: one
         for batch, one in newest_of_each(instance, key(pipeline, "drift_report"), month).items()
-        if read_of(one, pipeline) == {validated[batch].snapshot.sha256}
+        if still_there(platform, pipeline, [one])
+        and read_of(one, pipeline) == {validated[batch].snapshot.sha256}
     }
     learned = learned_from(instance, platform, pipeline, champions[-1])
     reports = [

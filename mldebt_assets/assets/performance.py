@@ -19,8 +19,8 @@ from mldebt_assets.assets.standing import standing
 from mldebt_assets.assets.training_set import arrived
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
+from mldebt_assets.forgotten import unlearnable
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, newest_of_each, read_metadata
 
@@ -61,7 +61,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         reading = Reading(instance, platform.snapshots)
         pinned = reading.load(reading.newest(key(pipeline, "scorer"), batch))
         scorer = standing(instance, platform, pipeline, pinned)
-        refused = refused_feeds(platform.record(pipeline.name).facts())
+        refused = unlearnable(platform.record(pipeline.name).facts())
         until = features_until(instance, pipeline, batch, refused)
         own = Part(reading.newest(key(pipeline, "predictions"), batch), until[-1])
         window = [*earlier_parts(instance, pipeline, scorer, until), own]
@@ -88,7 +88,7 @@ def features_until(
 ) -> list[Stored]:
     """Return the features of every batch up to this one, by their data's time; this one last.
 
-    Left out are broken feeds, whose validated rows' SHA-256 is in ``refused``, but for this one.
+    Left out are those whose validated rows' SHA-256 is in ``refused``, but for this one.
     """
     found = [
         features

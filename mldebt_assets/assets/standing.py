@@ -4,6 +4,7 @@ A reference's batch whose rows were withdrawn is stood in for by the rows that t
 models that had learned of somebody are gone, so nothing is held against them any more.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 import dagster as dg
@@ -60,6 +61,15 @@ def standing_reference(
             batches[batch] = {**now.identity, "storage_id": now.storage_id}
     hashes = {batch: snapshot["sha256"] for batch, snapshot in batches.items()}
     return {"hash": digest(hashes), "batches": batches}
+
+
+def still_there(platform: Platform, pipeline: Pipeline, made: Iterable[Stored]) -> list[Stored]:
+    """Return those that were made of validated rows which are not withdrawn."""
+    facts = platform.record(pipeline.name).facts()
+    if not forgettings(facts):
+        return list(made)
+    gone, asset = withdrawn(facts), key(pipeline, "validated").to_user_string()
+    return [one for one in made if one.reads[asset][str(one.batch)][0] not in gone]
 
 
 def standing_rows(

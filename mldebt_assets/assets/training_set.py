@@ -18,8 +18,8 @@ from mldebt_assets.core.errors import (
     UnknownBatchError,
     UnknownTrainingSetError,
 )
+from mldebt_assets.forgotten import unlearnable
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import (
     Reading,
@@ -56,7 +56,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
         if config.snapshot is None:
-            refused = refused_feeds(platform.record(pipeline.name).facts())
+            refused = unlearnable(platform.record(pipeline.name).facts())
             chosen = choose(context.instance, pipeline, config.until, refused)
             if not chosen:
                 raise NothingToTrainOnError.of(pipeline.name)
@@ -90,7 +90,8 @@ def choose(
 ) -> list[tuple[Stored, Stored]]:
     """Return what ``arrived`` gives for each batch that is learned from: the newest with labels.
 
-    Never learned are the validated rows whose SHA-256 is in ``refused``: broken feeds.
+    Never learned are the validated rows whose SHA-256 is in ``refused``: broken feeds, and what
+    was withdrawn for somebody.
 
     Raises: NothingToTrainOnError, UnknownBatchError as ``arrived``.
     """

@@ -20,8 +20,9 @@ from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.schema import Column
 from mldebt_assets.core.verdict import Verdict
+from mldebt_assets.forgotten import unlearnable
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import judged_feeds, refused_feeds
+from mldebt_assets.promotions import judged_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import READ_PREFIX, Reading, Stored, newest_of_each, read_metadata
 
@@ -101,7 +102,7 @@ def earlier_batches(
     names = list(instance.get_dynamic_partitions(batches(pipeline).name or ""))
     before = names[: names.index(str(validated.batch))]
     found = newest_of_each(instance, key(pipeline, "triage"), before)
-    refused = refused_feeds(platform.record(pipeline.name).facts())
+    refused = unlearnable(platform.record(pipeline.name).facts())
     sound = [one for one in found.values() if one.metadata[SHA256] not in refused]
     now = effective_at(validated)
     ages = [now - datetime.fromisoformat(one.metadata[EFFECTIVE_AT]) for one in sound]

@@ -22,6 +22,7 @@ from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.automation.shown import show_decisions
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.retraining import Decision, Facts, History, Signal, decide
+from mldebt_assets.forgotten import unlearnable
 from mldebt_assets.promotions import (
     champion_of,
     judged_by_gate,
@@ -160,7 +161,7 @@ def decide_on(
         batch=batch,
         raw_hash=raw.snapshot.sha256,
         reference_hash=None if reference == "none" else str(reference),
-        batches=len(choose(instance, pipeline, batch, refused)) if first else 0,
+        batches=len(choose(instance, pipeline, batch, unlearnable(facts))) if first else 0,
         drift=signal(report, "drifted"),
         performance=signal(performance, "dropped"),
         labels_hash=performance.snapshot.sha256 if performance and report is None else None,

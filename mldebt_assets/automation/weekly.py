@@ -15,8 +15,9 @@ from mldebt_assets.automation.reconcile import UNFINISHED, reconciled
 from mldebt_assets.automation.shown import show_decisions
 from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.retraining import decide_weekly
+from mldebt_assets.forgotten import unlearnable
 from mldebt_assets.jobs import retraining_job_name
-from mldebt_assets.promotions import judged_by_gate, refused_feeds
+from mldebt_assets.promotions import judged_by_gate
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def weekly_training(
     taken = [fact for fact in decisions(facts) if fact.body["key"] == name]
     if not taken:
         try:
-            chosen = choose(instance, pipeline, None, refused_feeds(facts))
+            chosen = choose(instance, pipeline, None, unlearnable(facts))
         except NothingToTrainOnError:
             return dg.SkipReason("The weekly retraining waits: no batch has arrived yet.")
         if not chosen:

@@ -27,7 +27,8 @@ from mldebt_assets.cli.opening import (
 from mldebt_assets.core.errors import CallError
 
 FROM_STDIN = "-"
-MADE_AGAIN = "made again without the rows, then removed"
+MADE_AGAIN = "made again without the rows"
+SERVES = "serves until a retraining has replaced it"
 REMOVED = "removed"
 
 
@@ -97,7 +98,6 @@ def forget(  # noqa: PLR0917 - a command's options
 
 def planned(name: str, column: str | None, found: Any) -> dict[str, Any]:
     """Return what a dry run tells: everything that would change, and how."""
-    newest = {one.batch for one in found.snapshots if one.stage == "raw"}
     return {
         "pipeline": name,
         "column": column,
@@ -109,7 +109,7 @@ def planned(name: str, column: str | None, found: Any) -> dict[str, Any]:
                 "batch": one.batch,
                 "rows": one.rows,
                 "sha256": one.stored.snapshot.sha256,
-                "action": MADE_AGAIN if one.batch in newest else REMOVED,
+                "action": MADE_AGAIN if one.is_newest else REMOVED,
             }
             for one in found.snapshots
         ],
@@ -117,9 +117,7 @@ def planned(name: str, column: str | None, found: Any) -> dict[str, Any]:
         "versions": [
             {
                 "version": version,
-                "action": "serves until a retraining has replaced it"
-                if version == found.champion
-                else REMOVED,
+                "action": SERVES if version == found.champion else REMOVED,
             }
             for version in found.versions
         ],
@@ -147,10 +145,7 @@ def told(receipts: Sequence[dict[str, Any]], files: list[str]) -> dict[str, Any]
         "snapshots": entries,
         "training_sets": sorted({one for r in receipts for one in r["training_sets"]}),
         "versions": [{"version": one, "action": REMOVED} for one in sorted(removed)]
-        + [
-            {"version": one, "action": "serves until a retraining has replaced it"}
-            for one in sorted(left)
-        ],
+        + [{"version": one, "action": SERVES} for one in sorted(left)],
         "receipts": list(receipts),
         "files": files,
     }
