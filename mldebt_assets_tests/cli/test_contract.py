@@ -119,6 +119,7 @@ def documents(world):
         ["reproduce", "parcels"],
         ["audit", "parcels"],
         ["suspects", "parcels"],
+        ["suspects", "parcels", "--batch", BATCHES[-1], "--rows", "2"],
         ["alert-test"],
         ["drift", "compare", table, table],
         ["new", "brought", "--data", brought, "--target", "late", "--time", "sent_at", *landing],
@@ -223,6 +224,21 @@ def test_the_types_notice_what_is_wrong():
     assert nonconformities({"ok": True, "checks": [check]}, wanted) == [
         "document.checks[0] lacks unit"
     ]
+
+
+def test_suspects_names_the_batch_whose_labels_are_new_and_its_rows(documents, tmp_path):
+    """Whoever is told that a batch is poisoned asks which rows; May's are late for a new reason."""
+    [of_may] = [said.document for asked, said in documents if asked[2:4] == ["--batch", "2020-05"]]
+    found = of_may["checks"]["labels_depend_as_before"]
+    assert (found["passed"], [one["batch"] for one in found["batches"]]) == (False, ["2020-05"])
+    assert {one["batch"] for one in found["worst"]} == {"2020-05"}
+    assert len(found["worst"]) == 2 < found["suspected"]
+    file = tmp_path / "suspects.csv"
+    assert mldebt("suspects", "parcels", "--out", str(file)).code == 1
+    assert file.read_text().splitlines()[0] == "batch,row,row_id,score,check"
+    said = mldebt("suspects", "parcels", "--batch", "1999-01")
+    assert (said.code, said.out) == (2, "")
+    assert "no batch called '1999-01'" in said.err
 
 
 @pytest.fixture(scope="module")
