@@ -23,6 +23,7 @@ from mldebt_assets.assets.withdrawing import (
     finish_forgetting,
     left_to_make,
     receipt_path,
+    remove_returned,
     withdrawal,
     write_receipt,
 )
@@ -101,6 +102,7 @@ class Forgetting:
                 self._begin(subject, found)
             for forgetting in open_forgettings(record.facts()):
                 self._carry_out(forgetting)
+            remove_returned(self.platform, record.facts())
             finish_forgetting(self.instance, self.platform, self.pipeline)
             self._ask_for_retraining()
             self._show()
@@ -164,6 +166,10 @@ class Forgetting:
                     "snapshots withdrawn": len(found.snapshots),
                     "training sets": len(found.training_sets),
                     "versions": ", ".join(f"v{one}" for one in found.versions) or "none",
+                    "retraining": dg.MetadataValue.asset(key(self.pipeline, "training_set")),
+                    "receipt": dg.MetadataValue.path(
+                        str(receipt_path(self.platform, self.pipeline, fact))
+                    ),
                     "by": self.by,
                     "fact": fact.sequence,
                     "hash of the fact": fact.hash,

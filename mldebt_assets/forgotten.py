@@ -32,6 +32,11 @@ class Withdrawn:
     snapshot: Snapshot
 
     @property
+    def has_rows(self) -> bool:
+        """Whether its bytes hold the rows; what was only made of them may come to be again."""
+        return self.stage == "raw" or self.rows is not None
+
+    @property
     def told(self) -> str:
         """Who withdrew it, when and why, as a sentence goes on."""
         body = self.fact.body
@@ -74,6 +79,15 @@ def withdrawn(facts: Sequence[Fact]) -> dict[str, Withdrawn]:
                 named = Withdrawn(fact, one["stage"], one["batch"], one["rows"], snapshot)
                 found.setdefault(one["sha256"], named)
     return found
+
+
+def never_again(facts: Sequence[Fact]) -> list[Withdrawn]:
+    """Return what holds somebody's rows and was removed: it is to be nowhere any more."""
+    return [
+        one
+        for one in withdrawn(facts).values()
+        if one.has_rows and done_of(facts, one.fact) is not None
+    ]
 
 
 def unlearnable(facts: Sequence[Fact]) -> set[str]:

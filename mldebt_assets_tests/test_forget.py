@@ -33,6 +33,7 @@ SECRET = "0123456789abcdef" * 4
 WHO, OTHER = (f"Ada {number**9}" for number in (7, 11))
 BATCHES = sample.BATCHES[:3]
 SENDERS = 97
+ROWS = len(range(0, sample.DAYS * sample.ROWS_A_DAY, 100))
 WHY = "she asked for it"
 
 
@@ -176,10 +177,9 @@ def test_a_dry_run_names_everything_and_changes_nothing(world, planned):
     assert planned.code == 0, planned.err
     told = planned.document
     rows = {(one["stage"], one["batch"]): one["rows"] for one in told["snapshots"]}
-    count = len(range(0, sample.DAYS * sample.ROWS_A_DAY, 100))
     assert {one["batch"] for one in told["snapshots"]} == {BATCHES[0], BATCHES[2]}
-    assert rows["raw", BATCHES[0]] == rows["features", BATCHES[2]] == count
-    assert rows["predictions", BATCHES[2]] == count
+    assert rows["raw", BATCHES[0]] == rows["features", BATCHES[2]] == ROWS
+    assert rows["predictions", BATCHES[2]] == ROWS
     assert ("predictions", BATCHES[0]) not in rows, "nobody was scored before a champion"
     assert told["versions"] == [
         {"version": 1, "action": "serves until a retraining has replaced it"}
@@ -234,7 +234,7 @@ def test_a_batch_is_made_again_and_says_what_it_takes_the_place_of(world, done):
         if (one["stage"], one["batch"]) == ("raw", BATCHES[0])
     }
     assert {raw.metadata["takes the place of"]} == before
-    assert raw.metadata[LEFT_OUT] == len(range(0, sample.DAYS * sample.ROWS_A_DAY, 100))
+    assert raw.metadata[LEFT_OUT] == ROWS
     for stage in ("validated", "features", "predictions", "drift_report"):
         made = newest(world.instance, key(world.pipeline, stage), BATCHES[2])
         world.platform.snapshots.load(made.snapshot)
@@ -275,7 +275,7 @@ def test_the_retraining_replaces_the_champion_and_the_old_one_goes(world, retrai
 def test_rows_that_come_later_are_left_out(world, retrained):
     """The source goes on sending them."""
     raw = newest(world.instance, key(world.pipeline, "raw"), retrained)
-    assert raw.metadata[LEFT_OUT] == len(range(0, sample.DAYS * sample.ROWS_A_DAY, 100))
+    assert raw.metadata[LEFT_OUT] == ROWS
     assert places_of(world, WHO, pseudonym(world)) == []
 
 
@@ -290,6 +290,30 @@ def test_afterwards_everything_is_whole_again(world, retrained):
     assert "forgotten 2020-01" in said.out
     again = mldebt("forget", "parcels", "--subject", WHO, "--reason", WHY, "--json")
     assert again.document["receipts"][0]["complete"]
+
+
+def test_what_comes_back_from_a_backup_is_told_and_removed_again(world, retrained):
+    """Backups are not ours: a remote that was restored holds them again."""
+    (fact,) = forgettings(facts_of(world))
+    one = next(one for one in fact.body["withdrawn"] if one["stage"] == "validated")
+    remote = Path(world.home.remote_url, "files", "md5", one["md5"][:2], one["md5"][2:])
+    remote.parent.mkdir(exist_ok=True)
+    remote.write_bytes(b"rows")
+    said = mldebt("verify", "parcels")
+    assert said.code == 1
+    assert "it came back, perhaps from a backup: say `mldebt forget` again" in said.out
+    assert mldebt("forget", "parcels", "--subject", WHO, "--reason", WHY).code == 0
+    assert not remote.exists()
+    assert mldebt("verify", "parcels").code == 0
+
+
+def test_the_page_of_raw_shows_it_without_a_name(world, done):
+    """Dagster's pages are where people look first."""
+    records = world.instance.fetch_observations(key(world.pipeline, "raw"), limit=1).records
+    shown = records[0].asset_observation
+    assert shown.description == f"A subject is forgotten, by grace@depot: {WHY}"
+    assert shown.metadata["rows"].value == 2 * ROWS
+    assert shown.metadata["batches"].value == f"{BATCHES[0]}, {BATCHES[2]}"
 
 
 def test_a_second_subject_in_batches_whose_model_is_gone(world, retrained):

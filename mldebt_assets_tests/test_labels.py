@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from mldebt_assets.answers.drift import drift_of
 from mldebt_assets.answers.lineage import decision_on, trace
+from mldebt_assets.assets.forgetting import LEFT_OUT
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import DeclarationError
 from mldebt_assets.definitions import define
+from mldebt_assets.forgetting import Forgetting
 from mldebt_assets.pipeline import LandingFolder, Target
+from mldebt_assets.pseudonym_key import KEY_VARIABLE
 from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import installation
+from mldebt_assets_tests.world import installation, of
 
 KEY = ["day", "parcel"]
 FIRST, SCORED = BATCHES[:3], BATCHES[3]
@@ -184,6 +188,25 @@ def test_labels_that_contradict_each_other_are_refused(world, scored):
     (refusal,) = [f for f in world.platform.record("parcels").facts() if f.kind == "batch_refused"]
     assert "more than once" in refusal.body["reason"]
     assert stored(world, "features", SCORED).snapshot == before
+
+
+def test_the_labels_of_somebody_who_is_forgotten_go_and_do_not_come_again(
+    world, scored, monkeypatch
+):
+    """A label file names its rows by their key alone: that is enough to know them."""
+    monkeypatch.setenv(KEY_VARIABLE, "0123456789abcdef" * 4)
+    repository = world.definitions.get_repository_def()
+    asked = Forgetting(*of(world), repository, "ada@depot", "asked for it", lambda _: None)
+    done = asked.forget("3", datetime.now(UTC))
+    gone = {(one["stage"], one["batch"]): one["rows"] for one in done.receipts[0]["removed"]}
+    for batch in FIRST:
+        assert gone["labels", batch] == gone["raw", batch] == sample.DAYS
+        assert stored(world, "labels", batch).metadata[LEFT_OUT] == sample.DAYS
+    assert not (load(world, "validated", FIRST[0])["parcel"] == 3).any()
+    land_labels(world, FIRST[0], sample.rows(FIRST[0])[[*KEY, "delay_hours"]].assign(delay_hours=1))
+    world.replay()
+    again = stored(world, "labels", FIRST[0])
+    assert (again.metadata[LEFT_OUT], again.metadata["source"][:4]) == (sample.DAYS, "file")
 
 
 def test_what_a_batch_needs_on_arrival_cannot_come_with_its_labels(world):

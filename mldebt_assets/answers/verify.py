@@ -32,7 +32,7 @@ from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import PIPELINE_TAG, RETRAINING_TAG
 from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import digest
-from mldebt_assets.forgotten import done_of, open_forgettings, withdrawn
+from mldebt_assets.forgotten import never_again, open_forgettings, withdrawn
 from mldebt_assets.promotions import champion_of, open_deletions, open_intents
 from mldebt_assets.store import HASH_DIGITS_IN_PATHS, Snapshot
 
@@ -199,8 +199,7 @@ def check_champion(
     gone = withdrawn(facts)
     stands = [*of_batches, *labels, *promoted.values(), *reference, *code]
     check_bytes(findings, platform, [one for one in stands if one.sha256 not in gone])
-    ended = [one for one in gone.values() if done_of(facts, one.fact) is not None]
-    check_gone(findings, platform, ended)
+    check_gone(findings, platform, never_again(facts))
     for raw in batches["raw"].values():
         check_published(findings, platform.home.root, raw, published, gone)
 
@@ -248,7 +247,7 @@ def check_bytes(findings: Findings, platform: Platform, artefacts: list[Artefact
 
 
 def check_gone(findings: Findings, platform: Platform, gone: Iterable[Withdrawn]) -> None:
-    """Look whether what was withdrawn for somebody is gone, from both places and the pointers."""
+    """Look whether what held somebody's rows is gone, from both places and the pointers."""
     for one in gone:
         what = f"forgotten {one.stage} {one.batch}"
         for place in PLACES:

@@ -6,6 +6,7 @@ start, or by whoever says it again.
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -19,6 +20,7 @@ from mldebt_assets.forgotten import (
     dispensable,
     done_of,
     forgettings,
+    never_again,
     open_forgettings,
     outstanding,
 )
@@ -91,6 +93,12 @@ def finish(
         "refused": list(refused),
     }
     return record.append("done", done, effective_at=forgetting.effective_at)
+
+
+def remove_returned(platform: Platform, facts: list[Fact]) -> None:
+    """Remove again what holds the rows of somebody, and came back: from a backup of the remote."""
+    for one in never_again(facts):
+        platform.snapshots.remove(path=one.snapshot.path, md5=one.snapshot.md5)
 
 
 def needed_by(
@@ -188,7 +196,7 @@ def receipt_of(pipeline: Pipeline, facts: list[Fact], forgetting: Fact) -> dict[
     }
 
 
-def receipt_path(platform: Platform, pipeline: Pipeline, forgetting: Fact) -> Any:
+def receipt_path(platform: Platform, pipeline: Pipeline, forgetting: Fact) -> Path:
     """Return where a forgetting's receipt lies in the home."""
     return platform.home.root / "receipts" / f"{pipeline.name}-{forgetting.sequence}.json"
 

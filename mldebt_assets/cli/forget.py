@@ -174,5 +174,8 @@ def show(answer: dict[str, Any]) -> None:
         rows_of.append(("receipt", complete))
     rows_of += [("", file) for file in answer["files"]]
     out.print(facts([(heading, escape(value)) for heading, value in rows_of]))
-    for source in sorted({s for receipt in answer["receipts"] for s in receipt["sources"]}):
-        say(f"{source} still holds the rows; they are left out from now on.")
+    sources = sorted({one for receipt in answer["receipts"] for one in receipt["sources"]})
+    if sources:
+        files = "file still holds" if len(sources) == 1 else "files still hold"
+        say(f"{len(sources)} landed {files} the rows, which are left out from now on:")
+        say(f"  {sources[0]}{' and others' * (len(sources) > 1)}")

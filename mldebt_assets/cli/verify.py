@@ -84,6 +84,9 @@ def show(answer: dict[str, Any]) -> None:
         if problem["found"] is None and problem["what"] in LOST:
             say(f"  Fix: {mend(problem['what'], name, problem['expected'])}")
             wrong.discard(problem["where"])
+        if problem["what"].startswith("forgotten "):
+            say("  Fix: it came back, perhaps from a backup: say `mldebt forget` again.")
+            wrong.discard(problem["where"])
     for where in [one for one in PLACES if one in wrong]:
         out.print()
         say(f"Fix, in {PLACES[where]}: {MENDS[where]}")
