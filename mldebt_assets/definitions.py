@@ -8,7 +8,7 @@ import dagster as dg
 from mldebt_assets import assets, jobs, schedules, sensors
 from mldebt_assets.papers import stage as papers
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.pipelines import PIPELINES
+from mldebt_assets.pipelines import PIPELINES, require_sound
 from mldebt_assets.reproduction import evidence
 from mldebt_assets.resources import mlflow_run, platform, snapshot_io_manager
 
@@ -40,4 +40,5 @@ def define(pipelines: Sequence[Pipeline]) -> dg.Definitions:
         )
 
 
+require_sound()
 defs = define(PIPELINES)

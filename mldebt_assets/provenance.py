@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from mldebt_assets.brought import pipeline_files
 from mldebt_assets.core.fingerprint import digest, sha256
-from mldebt_assets.home import pipelines_folder
 
 PACKAGE = Path(__file__).resolve().parent
 BESIDE = ("requirements.lock", "pyproject.toml")
@@ -50,12 +50,17 @@ def code_digest() -> str:
     It is taken once a process, which is when the code was read; the same in a checkout and in the
     package built from it.
     """
-    own = pipelines_folder()
-    files = [] if own is None or not own.is_dir() else sorted(own.glob("[a-z]*.py"))
+    files = pipeline_files()
     if not files:
-        return digest_of(PACKAGE)
-    brought = {file.name: sha256(file.read_bytes()) for file in files}
-    return digest({"package": digest_of(PACKAGE), "pipelines": brought})
+        return package_digest()
+    brought = {name: sha256(text) for name, text in files.items()}
+    return digest({"package": package_digest(), "pipelines": brought})
+
+
+@functools.cache
+def package_digest() -> str:
+    """Return the digest of the package as this process read it."""
+    return digest_of(PACKAGE)
 
 
 def digest_of(package: Path) -> str:
@@ -77,7 +82,7 @@ def uncommitted() -> bytes | None:
     this process runs any more. Git's own objects and index stay as they are.
     """
     root = PACKAGE.parent
-    if not _dirty(root) or digest_of(PACKAGE) != code_digest():
+    if not _dirty(root) or digest_of(PACKAGE) != package_digest():
         return None
     objects = _git(root, "rev-parse", "--path-format=absolute", "--git-path", "objects")
     with tempfile.TemporaryDirectory() as folder:

@@ -14,7 +14,14 @@ import dagster as dg
 from mldebt_assets.answers.standing import Artefact
 from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.model import DIFF, UNCOMMITTED, UNCOMMITTED_MD5
+from mldebt_assets.assets.model import (
+    BROUGHT,
+    BROUGHT_MD5,
+    DIFF,
+    OWN_FILES,
+    UNCOMMITTED,
+    UNCOMMITTED_MD5,
+)
 from mldebt_assets.assets.promoting import STANDS_ON
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.snapshots import IDS_A_QUERY, READ_PREFIX
@@ -237,23 +244,23 @@ def facts_agree(event: dg.AssetMaterialization, findings: Findings) -> None:
 
 
 def uncommitted_code(pipeline: str, event: dg.AssetMaterialization) -> list[Artefact]:
-    """Return the diff of what was not committed when a model was trained, if there was any.
+    """Return what no commit had when a model was trained: the diff, the user's own pipeline files.
 
     Models that were trained before this was recorded say nothing of it.
     """
-    stated = said(event, UNCOMMITTED)
-    if stated in {None, "none"}:
-        return []
     folder = f"{pipeline}/code"
+    kept = ((UNCOMMITTED, UNCOMMITTED_MD5, DIFF), (BROUGHT, BROUGHT_MD5, OWN_FILES))
     return [
         Artefact(
             stage="code",
             batch=None,
-            sha256=str(stated),
-            md5=str(said(event, UNCOMMITTED_MD5)),
+            sha256=str(said(event, stated)),
+            md5=str(said(event, md5)),
             folder=folder,
-            path=f"{folder}/{str(stated)[:HASH_DIGITS_IN_PATHS]}/{DIFF}",
+            path=f"{folder}/{str(said(event, stated))[:HASH_DIGITS_IN_PATHS]}/{file}",
         )
+        for stated, md5, file in kept
+        if said(event, stated) not in {None, "none"}
     ]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mldebt_assets.answers.materialized import FACTS, said, without_digest
-from mldebt_assets.assets.model import UNCOMMITTED, UNCOMMITTED_MD5
+from mldebt_assets.assets.model import BROUGHT, BROUGHT_MD5, UNCOMMITTED, UNCOMMITTED_MD5
 from mldebt_assets.core.errors import UnknownVersionError
 from mldebt_assets.core.fingerprint import digest, sha256
 from mldebt_assets.promotions import deletions, way_back
@@ -35,7 +35,15 @@ LOST = {
         "record say so, and `mldebt rollback` then leads to the version before it."
     ),
 }
-BESIDE = ("code_commit", "code_dirty", UNCOMMITTED, UNCOMMITTED_MD5, "environment")
+BESIDE = (
+    "code_commit",
+    "code_dirty",
+    UNCOMMITTED,
+    UNCOMMITTED_MD5,
+    BROUGHT,
+    BROUGHT_MD5,
+    "environment",
+)
 
 
 def check_alias(findings: Findings, registry: Registry, pipeline: str, version: int | None) -> None:

@@ -9,7 +9,8 @@ import dagster as dg
 from mldebt_assets.assets.keys import common, key
 from mldebt_assets.assets.reuse import RESULT
 from mldebt_assets.assets.training_set import training_features
-from mldebt_assets.core.errors import SnapshotMissingError
+from mldebt_assets.brought import bundled
+from mldebt_assets.core.errors import DeclarationError, SnapshotMissingError
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import digest, md5, sha256, split_of
 from mldebt_assets.pipeline import Pipeline, as_configuration
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
+    from mldebt_assets.core.training import FittedModel
+
 Facts = dict[str, Any]
 Report = Callable[[int, dict[str, float]], None]
 
@@ -31,6 +34,9 @@ CONFIGURED = ("columns", "target", "features", "split", "training", "costs")
 UNCOMMITTED = "code_uncommitted"  # its hash, or "none"
 UNCOMMITTED_MD5 = "code_uncommitted_md5"
 DIFF = "uncommitted.diff"
+BROUGHT = "code_pipelines"  # of a user's own pipeline files, which no commit of the package has
+BROUGHT_MD5 = "code_pipelines_md5"
+OWN_FILES = "pipelines.json"
 TOO_LONG_FOR_TAGS = {"environment_facts", "configuration_facts"}  # files of the run instead
 
 
@@ -98,12 +104,37 @@ def configuration_of(pipeline: Pipeline) -> dict[str, Any]:
 
 
 def uncommitted_code(pipeline: Pipeline, platform: Platform) -> Facts:
-    """Store what the checkout has beyond its commit; return its hash and its address."""
-    diff = uncommitted()
-    if diff is None:
-        return {UNCOMMITTED: "none"}
-    stored = platform.snapshots.put(diff, folder=f"{pipeline.name}/code", name=DIFF)
-    return {UNCOMMITTED: stored.sha256, UNCOMMITTED_MD5: stored.md5}
+    """Store what no commit has: the checkout's changes, and a user's own pipeline files.
+
+    Return the hash and the address of each.
+    """
+    folder = f"{pipeline.name}/code"
+    facts: Facts = {UNCOMMITTED: "none"}
+    diff, own = uncommitted(), bundled()
+    if diff is not None:
+        stored = platform.snapshots.put(diff, folder=folder, name=DIFF)
+        facts |= {UNCOMMITTED: stored.sha256, UNCOMMITTED_MD5: stored.md5}
+    if own is not None:
+        stored = platform.snapshots.put(own, folder=folder, name=OWN_FILES)
+        facts |= {BROUGHT: stored.sha256, BROUGHT_MD5: stored.md5}
+    return facts
+
+
+def require_same_task(pipeline: Pipeline, version: int, fitted: "FittedModel") -> "FittedModel":
+    """Return a version's model if what is declared now is what it answers.
+
+    Raises: DeclarationError where the pipeline's task, or its classes, are other ones.
+    """
+    declared = (pipeline.target.task, tuple(pipeline.target.classes))
+    if (fitted.task, tuple(fitted.classes)) == declared:
+        return fitted
+    told = fitted.task + (f" ({', '.join(fitted.classes)})" if fitted.classes else "")
+    now = declared[0] + (f" ({', '.join(declared[1])})" if declared[1] else "")
+    raise DeclarationError.of(
+        pipeline.name,
+        f"its task is {now}, and version {version} of its model answers another: {told}.",
+        "declare that one again, or give the pipeline with the new task a name of its own.",
+    )
 
 
 def made_before(pipeline: Pipeline, platform: Platform, training_key: str) -> ModelVersion | None:

@@ -7,6 +7,7 @@ import dagster as dg
 import pandas as pd
 
 from mldebt_assets.assets.keys import common, key
+from mldebt_assets.assets.model import require_same_task
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.standing import MODEL_IS_GONE, standing
 from mldebt_assets.core.features import LABEL, ROW_ID, inputs_of
@@ -97,7 +98,7 @@ def no_predictions(pipeline: Pipeline) -> pd.DataFrame:
 
 
 def load_model(pipeline: Pipeline, platform: Platform, scorer: dict[str, Any]) -> "FittedModel":
-    """Return the model that the scorer names, after comparing its digest."""
+    """Return the model that the scorer names, after comparing its digest and its task."""
     from mldebt_assets.core.training import from_bytes
 
     weights = platform.snapshots.get(
@@ -105,7 +106,7 @@ def load_model(pipeline: Pipeline, platform: Platform, scorer: dict[str, Any]) -
         sha256_hex=scorer["weights_sha256"],
         md5=scorer["model"]["md5"],
     )
-    return from_bytes(weights)
+    return require_same_task(pipeline, scorer["version"], from_bytes(weights))
 
 
 def read_of_model(

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from mldebt_assets import pipelines
 from mldebt_assets.cli import (
     accept,
     alert_test,
@@ -129,7 +130,8 @@ def options(
         ),
     ] = False,
 ) -> None:
-    """Take the options that stand before any command."""
+    """Take the options that stand before any command; refuse a user's pipeline that is broken."""
+    pipelines.require_sound()
 
 
 def app() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.lineage import decision_on
+from mldebt_assets.brought import unbundle
 from mldebt_assets.core.errors import (
     CodeMissingError,
     RefusedError,
@@ -143,6 +144,14 @@ def remade(
     path = os.pathsep.join(filter(None, [str(code), os.environ.get("PYTHONPATH")]))
     kept = {n: v for n, v in os.environ.items() if not n.startswith(OURS)}
     environment = {**kept, "PYTHONPATH": path, "MLDEBT_HOME": str(home)}
+    if own := recipe["code"]["pipelines"]:
+        unbundle(
+            platform.snapshots.get(
+                name="the user's own pipelines", sha256_hex=own["sha256"], md5=own["md5"]
+            ),
+            folder / "pipelines",
+        )
+        environment["MLDEBT_PIPELINES"] = str(folder / "pipelines")
     command = [sys.executable, "-W", "ignore", "-m", REMAKE, str(recipe_file), str(result_file)]
     ended, told = watched(command, environment, home, report)
     if ended == EXIT_UNREACHABLE:

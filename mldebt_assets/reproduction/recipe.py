@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mldebt_assets.answers.lineage import compare
 from mldebt_assets.answers.walk import late_labels, walk
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.model import UNCOMMITTED, UNCOMMITTED_MD5
+from mldebt_assets.assets.model import BROUGHT, BROUGHT_MD5, UNCOMMITTED, UNCOMMITTED_MD5
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ def recipe_of(
             "digest": said["code_digest"],
             "uncommitted": {"sha256": said[UNCOMMITTED], "md5": said[UNCOMMITTED_MD5]}
             if UNCOMMITTED_MD5 in said
+            else None,
+            "pipelines": {"sha256": said[BROUGHT], "md5": said[BROUGHT_MD5]}
+            if BROUGHT_MD5 in said
             else None,
         },
         "configuration": said["configuration_facts"],
