@@ -18,6 +18,7 @@ from mldebt_assets.core.policies import (
     Costs,
     Drift,
     Gate,
+    Layout,
     Limits,
     Performance,
     Retraining,
@@ -46,6 +47,7 @@ __all__ = [
     "Expectation",
     "Gate",
     "LandingFolder",
+    "Layout",
     "Limits",
     "Performance",
     "Pipeline",
@@ -245,6 +247,11 @@ class Pipeline:
                 f"its task is {kind}, and costs are {'' if self.costs else 'not '}declared.",
                 "declare Costs for a binary target, and for no other.",
             )
+        elif not isinstance(self.training.estimator, FunctionType | type | None):
+            told = (
+                f"its estimator is {type(self.training.estimator).__name__}, which has no name.",
+                "declare a function that returns the model: Training(estimator=make_model).",
+            )
         if told is not None:
             raise DeclarationError.of(self.name, *told)
 
@@ -316,14 +323,14 @@ def _kept(columns: tuple[Column, ...]) -> tuple[Column, ...]:
 
 
 def as_configuration(value: object) -> Any:
-    """Return a declaration as plain JSON values; functions appear by their qualified name.
+    """Return a declaration as plain JSON values; functions and classes by their qualified name.
 
     Two declarations with equal JSON and equal code train equal models.
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_configuration(getattr(value, f.name)) for f in fields(value)}
-    if isinstance(value, FunctionType):
+    if isinstance(value, FunctionType | type):
         return f"{value.__module__}.{value.__qualname__}"
+    if is_dataclass(value):
+        return {f.name: as_configuration(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, dict):
         return {str(key): as_configuration(item) for key, item in value.items()}
     if isinstance(value, tuple | list):

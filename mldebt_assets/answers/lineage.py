@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
 
+OUR_NETWORK: dict[str, Any] = {"name": None, "package": None, "parameters": {}}
+
 
 def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact | None:
     """Return the promotion of the champion, or the decision on a version.
@@ -84,6 +86,7 @@ def trace(
             "trained_at": datetime.fromtimestamp(model.timestamp, UTC).isoformat(),
             "mlflow_run_id": model.metadata["mlflow_run_id"],
             "dagster_run_id": model.run_id,
+            "estimator": model.metadata.get("estimator") or OUR_NETWORK,
         },
         "training_set": {
             "hash": training_set.snapshot.sha256,

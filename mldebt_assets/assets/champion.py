@@ -209,7 +209,7 @@ def drift_reference(
 def export(
     pipeline: Pipeline, platform: Platform, reading: Reading, model: Stored, batch: str
 ) -> Snapshot:
-    """Store the model as ONNX, after checking that it agrees with PyTorch on a batch's rows.
+    """Store the model as ONNX, after checking that it agrees with it on a batch's rows.
 
     Raises: dagster.Failure if the two disagree; nothing is promoted then.
     """
@@ -223,7 +223,7 @@ def export(
     disagreement = onnx_disagreement(fitted, exported, rows)
     if disagreement > LARGEST_ONNX_DISAGREEMENT:
         raise dg.Failure(
-            f"The ONNX export differs from PyTorch by {disagreement:.2g} on {len(rows)} rows, "
+            f"The ONNX export differs from the model by {disagreement:.2g} on {len(rows)} rows, "
             f"more than {LARGEST_ONNX_DISAGREEMENT:g}; nothing was promoted.\n"
             "Fix: check the versions of onnx and torch with `mldebt doctor`."
         )

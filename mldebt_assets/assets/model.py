@@ -33,6 +33,7 @@ Report = Callable[[int, dict[str, float]], None]
 CONFIGURED = ("columns", "target", "features", "split", "training", "costs")
 UNCOMMITTED = "code_uncommitted"  # its hash, or "none"
 UNCOMMITTED_MD5 = "code_uncommitted_md5"
+ESTIMATOR = "estimator"
 DIFF = "uncommitted.diff"
 BROUGHT = "code_pipelines"  # of a user's own pipeline files, which no commit of the package has
 BROUGHT_MD5 = "code_pipelines_md5"
@@ -42,15 +43,19 @@ TOO_LONG_FOR_TAGS = {"environment_facts", "configuration_facts"}  # files of the
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     """Return the asset that trains, or finds that the very same training was done before."""
+    own = pipeline.training.estimator is not None
 
     @dg.asset(
-        **common(pipeline, "model", kinds={"pytorch", "mlflow"}, partitioned=False),
+        **common(
+            pipeline, "model", kinds={"onnx" if own else "pytorch", "mlflow"}, partitioned=False
+        ),
         deps=[
             key(pipeline, "training_set"),
             dg.AssetDep(key(pipeline, "features"), partition_mapping=dg.AllPartitionMapping()),
         ],
         required_resource_keys={"mlflow", "platform"},
-        description="Weights as safetensors; vocabularies, scales and threshold are in the file.",
+        description=("The user's own model as ONNX" if own else "Weights as safetensors")
+        + "; vocabularies, scales and threshold are in the file.",
     )
     def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Blob]:
         platform: Platform = context.resources.platform
@@ -70,6 +75,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 table = reading.load_together(features)
                 value, made = train(pipeline, platform, mlflow, table, facts)
         link = dg.MetadataValue.url(platform.registry.run_url(made["mlflow_run_id"]))
+        made |= own_facts(pipeline, value)
         metadata = {**facts, **made, "MLflow run": link, **reading.metadata()}
         return dg.MaterializeResult(value=value, metadata=metadata)
 
@@ -180,6 +186,10 @@ def train(
     mlflow.log_params({**as_configuration(pipeline.training), "rows": rows})
     for epoch, metrics in history:
         mlflow.log_metrics(metrics, step=epoch)
+    own = own_facts(pipeline, Blob(weights, ".safetensors"))
+    if own:
+        mlflow.log_dict(own[ESTIMATOR].value, f"{ESTIMATOR}.json")
+        mlflow.set_tags({ESTIMATOR: own[ESTIMATOR].value["name"]})
     hashes = {"weights_sha256": sha256(weights), "weights_md5": md5(weights)}
     told = {**facts, **hashes}
     tags = {name: str(told[name]) for name in told.keys() - TOO_LONG_FOR_TAGS}
@@ -195,6 +205,15 @@ def train(
         "rows trained on": rows,
         "reused": False,
     }
+
+
+def own_facts(pipeline: Pipeline, weights: Blob) -> Facts:
+    """Return which class, of which package, with which parameters a user's own model was."""
+    if pipeline.training.estimator is None:
+        return {}
+    from mldebt_assets.core.training import from_bytes
+
+    return {ESTIMATOR: dg.MetadataValue.json(dict(from_bytes(weights.data).own or {}))}
 
 
 def weights_from(

@@ -35,6 +35,17 @@ class Replay(TypedDict):
     batches: list[Batch]
 
 
+class Estimator(TypedDict):
+    """What a user's own model was: its class, and its package with the version.
+
+    All is null or empty where it is our network.
+    """
+
+    name: str | None
+    package: str | None
+    parameters: dict[str, Any]
+
+
 class Model(TypedDict):
     """One registered version."""
 
@@ -43,6 +54,7 @@ class Model(TypedDict):
     trained_at: str
     mlflow_run_id: str
     dagster_run_id: str
+    estimator: Estimator
 
 
 class Artefact(TypedDict):

@@ -179,6 +179,7 @@ def show(answer: dict[str, Any]) -> None:
         ("weights", model["weights_sha256"]),
         ("training set", training["hash"]),
         ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
+        *own_model(model["estimator"]),
         *made_by(answer["code"], answer["environment"]),
         *decided(promotion),
         *accepted(answer["accepted"]),
@@ -194,6 +195,13 @@ def show(answer: dict[str, Any]) -> None:
         digests = [short(entry[stage]["sha256"]) for stage in STAGES]
         hashes.add_row(escape(entry["batch"]), *digests, escape(licences[entry["batch"]]))
     out.print(hashes)
+
+
+def own_model(estimator: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return which class a user's own model was of; nothing where it is our network."""
+    if estimator["name"] is None:
+        return []
+    return [("model", f"{estimator['name']} ({estimator['package'] or 'own code'}), as ONNX")]
 
 
 def scored(prediction: dict[str, Any]) -> str:

@@ -42,6 +42,7 @@ MLDebtError
 │   ├── DigestMismatchError
 │   └── ModelFormatError        bytes that are no model of this program
 ├── DivergedError               a training whose loss is no number
+├── OwnModelError               a user's own model that cannot be trained, exported or trusted
 ├── DeviceError                 a device that this machine does not have
 ├── RecordError                 the promotion record contradicts itself
 ├── InvalidPaperError           a bill of materials that its own standard refuses
@@ -488,6 +489,31 @@ class DivergedError(MLDebtError, ArithmeticError):
             f"The training diverged: none of its {epochs} epochs has a finite loss at the "
             f"learning rate {learning_rate:g}.\n"
             "Fix: declare a smaller one, Training(learning_rate=...)."
+        )
+
+
+class OwnModelError(MLDebtError, ValueError):
+    """A user's own model that cannot be trained here, exported, or trusted once it is."""
+
+    @classmethod
+    def of(cls, model: str, problem: str, fix: str) -> Self:
+        return cls(f"{model} cannot be the model: {problem}\nFix: {fix}.")
+
+    @classmethod
+    def lacks(cls, model: str, package: str) -> Self:
+        return cls.of(
+            model,
+            f"exporting it needs the package {package}, which is not installed.",
+            "install the extra, `pip install 'mldebt-assets[own-models]'`",
+        )
+
+    @classmethod
+    def differs(cls, model: str, apart: float, limit: float, rows: int) -> Self:
+        return cls.of(
+            model,
+            f"its ONNX export differs from it by {apart:.2g} on {rows} tuning rows, more than "
+            f"{limit:g}.",
+            "use an estimator whose converter is exact, or give the object a `to_onnx(table)`",
         )
 
 

@@ -49,7 +49,17 @@ class Shape:
     outputs: int = 1
 
 
-class Member(torch.nn.Module):
+class Learner(torch.nn.Module):
+    """What the loop trains: it gives outputs for the two tables of a row's inputs."""
+
+    def start(self, seed: int) -> None:
+        """Draw the first weights, where they are not drawn yet."""
+
+    def begin_at(self, outputs: Sequence[float]) -> None:
+        """Add these to what a row is given before anything is learned."""
+
+
+class Member(Learner):
     """One network: each code has an embedding, and weights of its own that go past the layers."""
 
     offsets: torch.Tensor
@@ -138,7 +148,7 @@ def reproducible() -> Iterator[None]:
 
 
 def train_member(
-    member: Member,
+    member: Learner,
     training: Rows,
     tuning: Rows,
     *,
@@ -171,6 +181,7 @@ def train_member(
     history = []
     for epoch in range(1, settings.epochs + 1):
         total = torch.zeros((), device=training[2].device)
+        member.train()
         order = torch.randperm(rows, generator=generator).to(training[2].device)
         for chosen in order.split(settings.batch_rows):
             codes, numbers, targets = (part[chosen] for part in training)
@@ -180,6 +191,7 @@ def train_member(
             optimizer.step()
             schedule.step()
             total += loss.detach() * len(chosen)
+        member.eval()
         with torch.inference_mode():
             judged = float(loss_of(member(*tuning[:2]), tuning[2]))
         history.append((float(total) / rows, judged))

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime
 import torch
 
+from mldebt_assets.core.graphs import run
 from mldebt_assets.core.network import Network, reproducible
+from mldebt_assets.core.own_export import with_line
 from mldebt_assets.core.tasks import task_of
-from mldebt_assets.core.training import encode, network_of, predict
+from mldebt_assets.core.tasks.task import Line
+from mldebt_assets.core.training import encode, graph_of, network_of, predict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,15 +56,18 @@ def to_onnx(model: FittedModel) -> bytes:
     Inputs are ``codes`` (int64, rows x categories) and ``numbers`` (float32, rows x numbers), as
     :func:`mldebt_assets.core.training.encode` makes them; the output is what the task
     calls its answer: ``probability`` (float32, rows), ``probabilities`` (float32, rows x classes)
-    or ``value`` (float64, rows). Strings, medians and scales are not in it: they are in the
-    model's file.
+    or ``value`` (float64, rows). A user's own model has the same inputs and outputs. Strings,
+    medians and scales are not in it: they are in the model's file.
     """
     task = task_of(model.task, model.classes)
+    if model.own is not None:
+        line = Line(slope=model.slope, intercept=model.intercept)
+        return with_line(graph_of(model), line, task)
     network = Calibrated(network_of(model), model.slope, model.intercept, task).eval()
     rows = torch.export.Dim("rows", min=1)
     codes = torch.zeros((2, len(model.shape.codes)), dtype=torch.int64)
     numbers = torch.zeros((2, model.shape.numbers), dtype=torch.float32)
-    with reproducible(), _quiet():
+    with reproducible(), quiet():
         program = torch.onnx.export(
             network,
             (codes, numbers),
@@ -79,18 +84,15 @@ def to_onnx(model: FittedModel) -> bytes:
 
 def onnx_disagreement(model: FittedModel, exported: bytes, inputs: pd.DataFrame) -> float:
     """Return the largest absolute difference between the two models' scores, in the task's unit."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
     codes, numbers = encode(model, inputs)
     task = task_of(model.task, model.classes)
-    (answers,) = session.run([task.answer], {"codes": codes, "numbers": numbers})
+    (answers,) = run(exported, {"codes": codes, "numbers": numbers}, [task.answer])
     apart = np.abs(answers.astype(np.float64) - predict(model, inputs)).max(initial=0.0)
     return float(apart / task.unit(model.slope))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Silence the exporter, which reports every pass, and that torchvision is not installed."""
     exporter = logging.getLogger("torch.onnx")
     level = exporter.level

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,20 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What a user's own model is built for: the table that it will be given, and what is asked.
+
+    ``columns`` name the table's columns, all of them numbers: one for each frequent value of a
+    category (1.0 where the row has it), then scaled numbers, then which of them were missing.
+    ``outputs`` is how many numbers a module gives a row. What is drawn is drawn from ``seed``.
+    """
+
+    seed: int
+    columns: tuple[str, ...]
+    outputs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
     """How the network is trained. Every choice that changes the weights is in here.
 
@@ -46,6 +64,10 @@ class Training:
     keeps the weights of its best epoch.
     ``learning_rate`` is the peak of one rise and fall. A category's level with fewer than
     ``rare_below`` training rows counts as unseen.
+
+    An ``estimator`` returns the user's own model in place of this network: an object with ``fit``
+    and ``predict_proba`` or ``predict``, or a ``torch.nn.Module``, which is trained by the same
+    loop, alone. Of the settings of layers and members, none is used then.
     """
 
     seed: int = 20130101
@@ -59,6 +81,7 @@ class Training:
     embedding: int = 8
     hidden: tuple[int, ...] = (64, 32)
     rare_below: int = 10
+    estimator: Callable[[Layout], Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -40,8 +40,14 @@ if TYPE_CHECKING:
     from mldebt_assets.core.tasks.task import Task
 
 FORMAT = 1
+GRAPH = "graph"
 LISTS = ("best_epochs", "classes")
-SINCE_TASKS: dict[str, object] = {"task": "binary", "classes": (), "half_width": None}
+SINCE_TASKS: dict[str, object] = {
+    "task": "binary",
+    "classes": (),
+    "half_width": None,
+    "own": None,
+}
 """What a model has whose bytes do not say: those of binary ones are as they always were."""
 
 Report = Callable[[int, dict[str, float]], None]
@@ -53,12 +59,13 @@ class FittedModel:
 
     ``best_epochs`` says from which epoch (counted from 1) each member's weights are. The line
     makes logits, or values, of outputs; ``task`` and ``classes`` say what becomes of them, and
-    ``threshold`` or ``half_width`` are there where the task has them.
+    ``threshold`` or ``half_width`` are there where the task has them. A user's own model has its
+    ONNX graph for weights, the bytes of ``graph``, and ``own`` says what it was.
     """
 
     encoding: Encoding
     shape: Shape
-    weights: Mapping[str, NDArray[np.float32]]
+    weights: Mapping[str, NDArray[Any]]
     best_epochs: tuple[int, ...]
     slope: float
     intercept: float
@@ -66,6 +73,7 @@ class FittedModel:
     task: str = "binary"
     classes: tuple[str, ...] = ()
     half_width: float | None = None
+    own: Mapping[str, Any] | None = None
 
     @property
     def rule(self) -> Rule:
@@ -97,6 +105,10 @@ def fit(
     """
     check_learnable(task, "training", labels[~tuning])
     check_learnable(task, "tuning", labels[tuning])
+    if settings.estimator is not None:
+        return _fit_own(
+            inputs, labels, tuning, settings=settings, costs=costs, task=task, report=report
+        )
     device = device_of(settings.device)
     fitted = encoding.fit_encoding(inputs[~tuning], rare_below=settings.rare_below)
     shape = Shape(
@@ -132,10 +144,7 @@ def fit(
             trained = list(threads.map(train, range(settings.members)))
         with torch.inference_mode():
             outputs = network(*tuning_rows[:2]).double().cpu().numpy()
-    if report is not None:
-        for epoch, losses in enumerate(zip(*(history for _, history in trained), strict=True), 1):
-            told = zip(("training", "tuning"), zip(*losses, strict=True), strict=True)
-            report(epoch, {f"{rows}_{task.loss_name}": float(np.mean(of)) for rows, of in told})
+    _tell(report, task, [history for _, history in trained])
     line = task.calibrated(outputs, labels[tuning], start)
     model = FittedModel(
         encoding=fitted,
@@ -148,7 +157,71 @@ def fit(
         task=task.kind,
         classes=task.classes,
     )
-    rule = task.rule(predict(model, inputs[tuning]), labels[tuning], costs)
+    return _deciding(model, inputs[tuning], labels[tuning], task, costs)
+
+
+def _fit_own(
+    inputs: pd.DataFrame,
+    labels: NDArray[np.float64],
+    tuning: NDArray[np.bool_],
+    *,
+    settings: Training,
+    costs: Costs | None,
+    task: Task,
+    report: Report | None,
+) -> FittedModel:
+    """Return a user's own model, calibrated as the network is."""
+    from mldebt_assets.core.own_model import learn, rare_below
+
+    least = rare_below(settings, int((~tuning).sum()))
+    fitted = encoding.fit_encoding(inputs[~tuning], rare_below=least)
+    start = task.start(labels[~tuning])
+    found = learn(fitted, inputs, labels, tuning, settings=settings, task=task, start=start)
+    _tell(report, task, [found.history] if found.history else [])
+    model = FittedModel(
+        encoding=fitted,
+        shape=Shape(
+            codes=tuple(category.codes for category in fitted.categories),
+            numbers=fitted.width,
+            embedding=0,
+            hidden=(),
+            members=0,
+            outputs=task.outputs,
+        ),
+        weights={GRAPH: np.frombuffer(found.graph, dtype=np.uint8)},
+        best_epochs=found.best_epochs,
+        slope=start.slope,
+        intercept=start.intercept,
+        threshold=None,
+        task=task.kind,
+        classes=task.classes,
+        own=found.facts,
+    )
+    line = task.calibrated(_outputs(model, inputs[tuning]), labels[tuning], start)
+    calibrated = replace(model, slope=line.slope, intercept=line.intercept)
+    return _deciding(calibrated, inputs[tuning], labels[tuning], task, costs)
+
+
+def _tell(
+    report: Report | None, task: Task, histories: Sequence[Sequence[tuple[float, float]]]
+) -> None:
+    """Report the members' mean losses, epoch by epoch."""
+    if report is None:
+        return
+    for epoch, losses in enumerate(zip(*histories, strict=True), 1):
+        told = zip(("training", "tuning"), zip(*losses, strict=True), strict=True)
+        report(epoch, {f"{rows}_{task.loss_name}": float(np.mean(of)) for rows, of in told})
+
+
+def _deciding(
+    model: FittedModel,
+    inputs: pd.DataFrame,
+    labels: NDArray[np.float64],
+    task: Task,
+    costs: Costs | None,
+) -> FittedModel:
+    """Return the model with the rule that does best on tuning rows."""
+    rule = task.rule(predict(model, inputs), labels, costs)
     return replace(model, threshold=rule.threshold, half_width=rule.half_width)
 
 
@@ -157,11 +230,26 @@ def predict(model: FittedModel, inputs: pd.DataFrame) -> NDArray[np.float64]:
 
     Raises: MissingInputError or UnusableInputError.
     """
-    codes, numbers = encode(model, inputs)
     task = task_of(model.task, model.classes)
+    outputs = torch.from_numpy(_outputs(model, inputs))
+    with reproducible(), torch.inference_mode():
+        scores: NDArray[np.float64] = task.link(outputs * model.slope + model.intercept).numpy()
+    return scores
+
+
+def _outputs(model: FittedModel, inputs: pd.DataFrame) -> NDArray[np.float64]:
+    """Return what the network, or the graph, says of each row."""
+    codes, numbers = encode(model, inputs)
+    if model.own is not None:
+        from mldebt_assets.core.graphs import run
+        from mldebt_assets.core.own_export import OUTPUTS
+
+        (said,) = run(graph_of(model), {"codes": codes, "numbers": numbers}, [OUTPUTS])
+        return said.astype(np.float64)
     with reproducible(), torch.inference_mode():
         outputs = network_of(model)(torch.from_numpy(codes), torch.from_numpy(numbers))
-        return task.link(outputs.double() * model.slope + model.intercept).numpy()
+        found: NDArray[np.float64] = outputs.double().numpy()
+    return found
 
 
 def encode(
@@ -176,6 +264,11 @@ def network_of(model: FittedModel) -> Network:
     network = Network(members_of(model.shape))
     network.load_state_dict({name: torch.from_numpy(w) for name, w in model.weights.items()})
     return network.eval()
+
+
+def graph_of(model: FittedModel) -> bytes:
+    """Return the ONNX graph of a user's own model."""
+    return model.weights[GRAPH].tobytes()
 
 
 def to_bytes(model: FittedModel) -> bytes:

@@ -198,7 +198,9 @@ def model_card(dossier: Json) -> Json:
         "modelParameters": {
             "approach": {"type": "supervised"},
             "task": TASKS[level(dossier).task],
-            "architectureFamily": "feed-forward neural network",
+            "architectureFamily": "the owner's own model"
+            if dossier["lineage"]["model"]["estimator"]["name"]
+            else "feed-forward neural network",
             "modelArchitecture": architecture(dossier),
             "datasets": [{"ref": TRAINING_SET}],
             "inputs": [{"format": f"{one['name']}: {one['type']}"} for one in dossier["inputs"]],

@@ -109,7 +109,11 @@ def answer(dossier: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def architecture(dossier: dict[str, Any]) -> str:
-    """Return what kind of network it is, as declared."""
+    """Return what kind of network it is, as declared, or what the user's own model was."""
+    own = dossier["lineage"]["model"]["estimator"]
+    if own["name"] is not None:
+        settings = ", ".join(f"{name}={value}" for name, value in own["parameters"].items())
+        return f"{own['name']} of {own['package'] or 'own code'}, kept as ONNX: {settings}"
     training = dossier["pipeline"]["training"]
     layers = " and ".join(str(width) for width in training["hidden"])
     members = training["members"]
