@@ -13,10 +13,10 @@ import dagster as dg
 
 from mldebt_assets.answers.subject import holdings, subject_of
 from mldebt_assets.assets import reproduction
+from mldebt_assets.assets.collecting import pinned_pseudonyms
 from mldebt_assets.assets.evidence import report as keep
 from mldebt_assets.assets.keys import FORGOTTEN_TAG, PIPELINE_TAG, REASON_TAG, key
 from mldebt_assets.assets.promoting import data_time
-from mldebt_assets.assets.rollback import closed, evidence, rehearse
 from mldebt_assets.assets.training_set import choose, effective_at
 from mldebt_assets.assets.withdrawing import (
     finish,
@@ -122,6 +122,7 @@ class Forgetting:
     def _begin(self, subject: Subject, found: Holdings) -> Fact:
         """Append the fact that somebody is forgotten: from it on nothing of theirs is taken in."""
         record = self.platform.record(self.pipeline.name)
+        pinned_pseudonyms(self.pipeline, self.platform)
         for one in found.snapshots:
             self.platform.snapshots.examine("remote", one.stored.snapshot.md5)
         when = data_time(self.instance, self.pipeline, record.facts())
@@ -248,9 +249,9 @@ class Forgetting:
         serving = champion is not None and champion.version in outstanding(facts)
         chosen = choose(self.instance, self.pipeline, None, unlearnable(facts)) if serving else []
         reason = (
-            f"v{champion.version} has learned of a subject who is forgotten"
+            f"v{champion.version} has learned of the subject"
             if serving and champion is not None
-            else "No champion has learned of the subject who is forgotten"
+            else "no champion has learned of the subject"
         )
         body = {
             "about": ABOUT,
@@ -291,11 +292,6 @@ class Forgetting:
             keep(self.instance, reproduction.result(self.pipeline, answer), self.by)
         except MLDebtError as problem:
             keep(self.instance, reproduction.unanswered(self.pipeline, problem), self.by)
-        try:
-            moved = evidence(self.pipeline, rehearse(self.instance, self.platform, self.pipeline))
-            keep(self.instance, moved, self.by)
-        except MLDebtError as problem:
-            keep(self.instance, closed(self.pipeline, problem), self.by)
 
 
 def nobody(pipeline: Pipeline) -> RefusedError:

@@ -255,7 +255,7 @@ def test_the_answers_keep_telling_the_truth(world, done, asked_after):
     assert (proof.code, proof.document["verdict"]) == (1, "cannot be reproduced")
     assert "3 snapshots were withdrawn at the request of their subject" in proof.document["stopped"]
     answers = asked_after["status"].document["questions"]
-    assert "cannot be reproduced" in answers["reproducible"]["answer"]
+    assert "v1: cannot be reproduced: 3 snapshots were" in answers["reproducible"]["answer"]
     decision = asked_after["retraining"].document["decisions"][-1]
     assert (decision["about"], decision["asked"]) == ("forgotten", True)
     assert all(one["judged"] for one in asked_after["drift"].document["batches"][2:])
@@ -286,6 +286,8 @@ def test_afterwards_everything_is_whole_again(world, retrained):
     said = mldebt("rollback", "parcels", "--to", "1", "--reason", "back")
     assert said.code == 1
     assert "it had learned of somebody who is forgotten: she asked for it" in said.err
+    way_back = mldebt("status", "parcels", "--json").document["questions"]["rollback"]
+    assert "v2 has no way back: v1, the version before, was deleted" in way_back["answer"]
     said = mldebt("lineage", "parcels", "--version", "1")
     assert "forgotten 2020-01" in said.out
     again = mldebt("forget", "parcels", "--subject", WHO, "--reason", WHY, "--json")

@@ -40,6 +40,8 @@ def result(pipeline: Pipeline, answer: dict[str, Any]) -> dg.AssetCheckResult:
 def said(answer: dict[str, Any]) -> str:
     """Return the answer in one sentence."""
     told = f"v{answer['version']}: {answer['verdict']}"
+    if answer["verdict"] == "cannot be reproduced":
+        return f"{told}: {answer['stopped']}"
     if answer["verdict"] == "environment differs":
         names = [one["name"] for one in answer["differs"] if one["kind"] == "environment"]
         more = f" and {len(names) - NAMES_SAID} more" if len(names) > NAMES_SAID else ""

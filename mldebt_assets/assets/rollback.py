@@ -107,6 +107,12 @@ def choose(facts: list[Fact], pipeline: Pipeline, to: int | None) -> tuple[Champ
         raise RefusedError.of(said, f"`mldebt replay {pipeline.name}` brings the first one.")
     champion = stack[-1]
     if to is None and len(stack) == 1:
+        gone = deletions(facts)
+        before = [one.version for one in champions_of(facts) if one.version in gone]
+        if before:
+            told = f"v{before[-1]}, the version before, {told_of_deletion(gone[before[-1]])}"
+            said = f"{pipeline.name} v{champion.version} has no way back: {told}."
+            raise RefusedError.of(said, "promote another by hand.")
         said = f"{pipeline.name} v{champion.version} replaced nothing: there is no version before."
         raise RefusedError.of(said, "name another with --to, or promote one by hand.")
     if to is None:

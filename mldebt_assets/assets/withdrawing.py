@@ -12,8 +12,11 @@ from typing import Any
 import dagster as dg
 
 from mldebt_assets.assets.deleting import finish_deletions, record_deletion
+from mldebt_assets.assets.evidence import report
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.promoting import data_time
+from mldebt_assets.assets.rollback import closed, evidence, rehearse
+from mldebt_assets.core.errors import MLDebtError
 from mldebt_assets.forgotten import (
     FORGET,
     awaiting,
@@ -31,6 +34,11 @@ from mldebt_assets.snapshots import newest, newest_first
 from mldebt_assets.store import Snapshot
 
 MADE_AGAIN = ("raw", "labels", "validated", "quarantine", "features")
+BY = "mldebt forget"
+NOTE = (
+    "The landed files in `sources` still hold the rows, which are left out from now on. Backups, "
+    "and copies of data or models elsewhere, are not reached from here."
+)
 TOLD = ("stage", "batch", "rows", "sha256", "md5")
 
 
@@ -165,7 +173,18 @@ def remove_versions(
         record_deletion(instance, platform, pipeline, version=version, told=told)
         finish_deletions(instance, platform, pipeline)
         removed.append(version)
+    if removed:
+        show_way_back(instance, platform, pipeline)
     return removed
+
+
+def show_way_back(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -> None:
+    """Rehearse the way back once versions are gone, and keep what comes of it as evidence."""
+    try:
+        shown = evidence(pipeline, rehearse(instance, platform, pipeline))
+    except MLDebtError as problem:
+        shown = closed(pipeline, problem)
+    report(instance, shown, BY)
 
 
 def receipt_of(pipeline: Pipeline, facts: list[Fact], forgetting: Fact) -> dict[str, Any]:
@@ -191,6 +210,7 @@ def receipt_of(pipeline: Pipeline, facts: list[Fact], forgetting: Fact) -> dict[
         "versions_outstanding": left,
         "batches_refused": done.body["refused"] if done else [],
         "sources": body["sources"],
+        "note": NOTE,
         "fact": {"sequence": forgetting.sequence, "hash": forgetting.hash},
         "record_head": {"sequence": facts[-1].sequence, "hash": facts[-1].hash},
     }

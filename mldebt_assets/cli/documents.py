@@ -677,6 +677,7 @@ class Receipt(TypedDict):
     versions_outstanding: list[int]
     batches_refused: list[str]
     sources: list[str]
+    note: str
     fact: Place
     record_head: Place
 

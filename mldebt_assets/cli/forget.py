@@ -170,7 +170,8 @@ def show(answer: dict[str, Any]) -> None:
         *((f"v{one['version']}", one["action"]) for one in answer["versions"]),
     ]
     for receipt in answer["receipts"]:
-        complete = "complete" if receipt["complete"] else "not complete: say it again later"
+        left = ", ".join(f"v{one}" for one in receipt["versions_outstanding"])
+        complete = "complete" if receipt["complete"] else f"not complete before {left} is replaced"
         rows_of.append(("receipt", complete))
     rows_of += [("", file) for file in answer["files"]]
     out.print(facts([(heading, escape(value)) for heading, value in rows_of]))
