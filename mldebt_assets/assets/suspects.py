@@ -21,8 +21,8 @@ from mldebt_assets.core.suspects import (
     LABELS,
     OUTLIERS,
 )
+from mldebt_assets.forgotten import unlearnable
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import refused_feeds
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, at_storage_id
 from mldebt_assets.store import encode
@@ -112,7 +112,7 @@ def look(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -
     )
     stored = {str(one.batch): one for one in training_features(instance, pipeline, manifest)}
     ends = {one["batch"]: one["effective_at"] for one in reading.load(manifest)["batches"]}
-    refused = refused_feeds(record.facts())
+    refused = unlearnable(record.facts())
     for features, validated in arrived(instance, pipeline, None):
         name = str(features.batch)
         if name not in stored and validated.snapshot.sha256 not in refused:
