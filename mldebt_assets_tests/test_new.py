@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -13,8 +14,12 @@ import pandas as pd
 import pytest
 
 from mldebt_assets import pipelines
+from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.core.privacy.policy import Pseudonymise
 from mldebt_assets.sources.bringing import register
+from mldebt_assets.sources.gathering import without_secrets
+from mldebt_assets.sources.landing import read, survey
+from mldebt_assets.sources.origins import origins_of
 from mldebt_assets_tests.command_line import mldebt
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,6 +187,61 @@ def test_a_database_that_does_not_answer_is_an_error_without_its_url(place):
     assert "\nFix: " in said.err
 
 
+WARDS = pd.DataFrame({"name": ["north", "east"], "beds": [20, 30], "age": [101, 7]})
+
+
+def test_a_table_is_joined_with_one_of_its_database_and_one_of_a_file(place):
+    """What describes a row often stands elsewhere; whence it came must be said."""
+    url = f"sqlite:///{place / 'clinic.db'}"
+    visits().to_sql("visits", url, index=False)
+    WARDS.to_sql("wards", url, index=False)
+    days = pd.DataFrame({"booked_for": visits()["booked_for"].unique()})
+    days.assign(holiday=0.5).to_csv(place / "days.csv", index=False)
+    asked = [
+        "--data",
+        url,
+        "--target",
+        "missed",
+        "--table",
+        "visits",
+        "--landing",
+        place / "landed",
+    ]
+    joins = ["--join", "wards on ward=name", "--join", f"{place / 'days.csv'} on booked_for"]
+    said = mldebt("new", "clinic", *asked, *joins, "--json")
+    assert (said.code, said.err) == (0, "")
+    assert {"beds", "wards_age", "holiday"} < said.document["columns"].keys()
+    first, wards, holidays = said.document["made_from"]
+    assert (first["rows_of"], first["rows"], first["joined_on"]) == ("visits", ROWS, None)
+    south = int(visits()["ward"].eq("south").sum())
+    assert (wards["rows_of"], wards["joined_on"], wards["unmatched"]) == (
+        "wards",
+        "ward=name",
+        south,
+    )
+    assert holidays["sha256"] == sha256((place / "days.csv").read_bytes())
+    kept = json.loads((place / "landed" / "origins.json").read_text())
+    assert kept["made_from"] == said.document["made_from"]
+
+
+def test_only_the_very_bytes_that_were_made_are_said_to_come_from_there(place):
+    """Else a batch that somebody corrected would have another history than it has."""
+    bring(place, visits())
+    source = declared(place).source
+    *_, last = survey(source, place).arrivals
+    [origin] = origins_of(last, read(last))
+    assert origin["uri"] == (place / "visits.csv").as_uri()
+    assert not origins_of(last, read(last) + b"\n")
+    (place / "landed" / "origins.json").write_text("{")
+    assert not origins_of(last, read(last))
+
+
+@pytest.mark.parametrize("secret", ["x://me:secret@h/a.csv", "x://h/a.csv?token=secret"])
+def test_where_a_table_came_from_is_told_without_secrets(secret):
+    """It goes into every snapshot's metadata."""
+    assert without_secrets(secret) == "x://h/a.csv"
+
+
 def test_nothing_is_written_over(place):
     """A person may have worked on it since."""
     bring(place, visits())
@@ -243,6 +303,7 @@ def test_the_readmes_tutorial_leads_from_a_csv_to_a_lineage(tmp_path):
     said = in_a_shell(tmp_path, *(one + landed * (" new " in one) for one in commands))
     assert "promoted v1" in said["mldebt replay cancer"]
     assert "569 rows in 1 batches" in said["mldebt lineage cancer"]
+    assert re.search(r"made from +file://", said["mldebt lineage cancer"])
 
 
 def test_a_small_table_of_noise_gets_an_honest_answer(tmp_path):

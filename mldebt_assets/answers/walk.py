@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.assets.collecting import MADE_FROM
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.fingerprint import canonical_json, digest, sha256
 from mldebt_assets.snapshots import at_storage_ids
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 STAGES = ("features", "validated", "raw")
 FOLDER = "lineage"
+FORM = 2
+"""Which keys a kept file has: one of another form is made again."""
 
 
 def found_from(
@@ -63,6 +66,7 @@ def walked(
 def index_file(platform: Platform, pipeline: Pipeline, training_set: Stored) -> Path:
     """Return where it is kept; another event never has the same name, in whatever event log."""
     event = {
+        "form": FORM,
         "storage_id": training_set.storage_id,
         "run_id": training_set.run_id,
         "timestamp": training_set.timestamp,
@@ -125,13 +129,14 @@ def late_labels(
 
 
 def sources_of(stored: dict[str, Stored]) -> list[dict[str, Any]]:
-    """Return where each batch's bytes came from and under which licence."""
+    """Return where each batch's bytes came from, under which licence, and made from what."""
     return [
         {
             "batch": batch,
             "uri": one.metadata["source"],
             "licence": one.metadata["licence"],
             "consent": one.metadata["consent"],
+            "made_from": one.metadata.get(MADE_FROM, []),
         }
         for batch, one in stored.items()
     ]

@@ -40,7 +40,8 @@ SCAN = "personal data"
 LANDED = "landed_sha256"
 KEY_ID = "pseudonym key"
 REPLACED = "takes the place of"
-CARRIED = ("source", "licence", "consent", KEY_ID)
+MADE_FROM = "made from"
+CARRIED = ("source", "licence", "consent", MADE_FROM, KEY_ID)
 
 
 @dataclass(frozen=True)

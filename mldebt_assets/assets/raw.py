@@ -4,10 +4,11 @@ Only what is declared so is pseudonymised before; what nobody declared is not st
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
-from mldebt_assets.assets.collecting import collect, collected_again, refused_check
+from mldebt_assets.assets.collecting import MADE_FROM, collect, collected_again, refused_check
 from mldebt_assets.assets.forgetting import taken_in_before, told_left_out, without_forgotten
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.refusal import refuse
@@ -65,19 +66,22 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     return [raw]
 
 
-def landed(pipeline: Pipeline, source: LandingFolder, batch: str) -> tuple[Blob, dict[str, str]]:
+def landed(pipeline: Pipeline, source: LandingFolder, batch: str) -> tuple[Blob, dict[str, Any]]:
     """Return the very bytes that lie in a landing folder for a batch, and whence they came.
 
     Raises: BatchNameError, UnknownBatchError if no file there is called so.
     """
-    from mldebt_assets.sources import landing
+    from mldebt_assets.sources import landing, origins
 
     arrivals = {a.batch: a for a in landing.survey(source, project_root()).arrivals}
     if check_batch_name(batch) not in arrivals:
         raise UnknownBatchError.of(pipeline.name, batch, arrivals)
     arrival = arrivals[batch]
+    data = landing.read(arrival)
     whence = {"source": arrival.uri, "licence": source.licence, "consent": source.consent}
-    return Blob(landing.read(arrival), arrival.suffix), whence
+    made_from = origins.origins_of(arrival, data)
+    told = {MADE_FROM: dg.MetadataValue.json(made_from)} if made_from else {}
+    return Blob(data, arrival.suffix), whence | told
 
 
 def table_metadata(

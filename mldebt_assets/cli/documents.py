@@ -128,13 +128,28 @@ class Acceptance(TypedDict):
     recorded_at: str
 
 
+class Origin(TypedDict):
+    """A table that batches were made from; ``rows_of`` names one of a database, or a query.
+
+    ``unmatched`` is how many rows found no partner in it, where it was ``joined_on`` keys.
+    """
+
+    uri: str
+    rows_of: str | None
+    rows: int
+    sha256: str | None
+    joined_on: str | None
+    unmatched: int | None
+
+
 class Source(TypedDict):
-    """Where a batch came from."""
+    """Where a batch came from; ``made_from``, what `mldebt new` made it from, where it did."""
 
     batch: str
     uri: str
     licence: str
     consent: str
+    made_from: list[Origin]
 
 
 class Prediction(TypedDict):
@@ -939,6 +954,7 @@ class New(TypedDict):
     pipeline: str
     file: str
     landing: str
+    made_from: list[Origin]
     rows: int
     batches: list[NewBatch]
     target: NewTarget

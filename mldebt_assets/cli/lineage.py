@@ -179,6 +179,7 @@ def show(answer: dict[str, Any]) -> None:
         ("weights", model["weights_sha256"]),
         ("training set", training["hash"]),
         ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
+        *made_from(answer["sources"]),
         *own_model(model["estimator"]),
         *made_by(answer["code"], answer["environment"]),
         *decided(promotion),
@@ -195,6 +196,17 @@ def show(answer: dict[str, Any]) -> None:
         digests = [short(entry[stage]["sha256"]) for stage in STAGES]
         hashes.add_row(escape(entry["batch"]), *digests, escape(licences[entry["batch"]]))
     out.print(hashes)
+
+
+def made_from(sources: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Return which tables `mldebt new` made the batches from, each once; nothing where none."""
+    lines = []
+    for one in (origin for source in sources for origin in source["made_from"]):
+        rows_of = f" ({one['rows_of']})" if one["rows_of"] else ""
+        digest = f", SHA-256 {short(one['sha256'])}" if one["sha256"] else ""
+        joined = f", joined on {one['joined_on']}" if one["joined_on"] else ""
+        lines.append(f"{one['uri']}{rows_of}: {one['rows']:,} rows{digest}{joined}")
+    return [("" if place else "made from", line) for place, line in enumerate(dict.fromkeys(lines))]
 
 
 def own_model(estimator: dict[str, Any]) -> list[tuple[str, str]]:

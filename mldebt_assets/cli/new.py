@@ -1,7 +1,6 @@
 """``mldebt new``: from a user's table to a pipeline that replays."""
 
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,8 +15,11 @@ from mldebt_assets.home import pipelines_folder, project_root
 from mldebt_assets.pipeline import BATCH_NAME, check_pipeline_name
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mldebt_assets.core.profile.goal import Goal
     from mldebt_assets.core.profile.table import Profile
+    from mldebt_assets.sources.origins import Origin
 
 FEW_DAYS = 40
 HOW_TO_HIDE = (
@@ -54,6 +56,15 @@ Query = Annotated[
     str | None,
     typer.Option(help="A query, where --data is a SQLAlchemy URL.", metavar="SQL"),
 ]
+Joins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--join",
+        help="Another file, or table of the same database, of which each row finds at most one "
+        "row; may be repeated.",
+        metavar="TABLE_OR_FILE on KEY[=KEY2][, …]",
+    ),
+]
 LandingIn = Annotated[
     Path | None,
     typer.Option("--landing", help="Where the batches go; else data/landing/NAME."),
@@ -70,6 +81,7 @@ def new(  # noqa: PLR0917 - a command's options
     landing: LandingIn = None,
     table_name: TableName = None,
     query: Query = None,
+    join: Joins = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a pipeline for a table of yours, and land its rows as batches.
@@ -84,18 +96,16 @@ def new(  # noqa: PLR0917 - a command's options
     from mldebt_assets.core.profile.table import profile
     from mldebt_assets.core.profile.writing import pipeline_file
     from mldebt_assets.sources import bringing
+    from mldebt_assets.sources.gathering import gather
 
     if table_name is not None and query is not None:
         raise NewPipelineError.of("Both --table and --query name rows.", "leave one of them out.")
-    if table_name is None and query is None:
-        read, written = bringing.read_anywhere(data)
-        source = Path(data).name
-    else:
-        read = bringing.read_database(data, table=table_name, query=query)
-        written, source = datetime.now(UTC), table_name or "a query"
-    stem = UNSAID.sub("-", source.partition(".")[0]).strip("-.")
-    lone = stem if time and BATCH_NAME.fullmatch(stem) else f"{written:%Y-%m-%d}"
-    found = profile(read, target=target, time=time, every=batch, name=lone, task=task)
+    gathered = gather(data, table=table_name, query=query, joins=join or [])
+    first = table_name or ("a query" if query else Path(data).name)
+    source = " with ".join([first, *join_names(gathered.origins)])
+    stem = UNSAID.sub("-", first.partition(".")[0]).strip("-.")
+    lone = stem if time and BATCH_NAME.fullmatch(stem) else f"{gathered.written:%Y-%m-%d}"
+    found = profile(gathered.table, target=target, time=time, every=batch, name=lone, task=task)
     root = project_root()
     folder = (landing or root / "data" / "landing" / name).resolve()
     inside = folder.is_relative_to(root.resolve())
@@ -106,7 +116,7 @@ def new(  # noqa: PLR0917 - a command's options
     if file.exists():
         fix = "choose another name; nothing is ever written over."
         raise NewPipelineError.of(f"{file} is there already.", fix)
-    bringing.land(found, folder)
+    bringing.land(found, folder, gathered.origins)
     try:
         bringing.write_pipeline(file, text)
     except NewPipelineError:
@@ -114,7 +124,7 @@ def new(  # noqa: PLR0917 - a command's options
         raise
     if own is None:
         bringing.register(Path(pipelines.__file__), name)
-    answer = document(found, name, file, folder)
+    answer = document(found, name, file, folder, gathered.origins)
     if as_json:
         print_json(answer)
     else:
@@ -128,13 +138,21 @@ def require_free(name: str) -> None:
         raise NewPipelineError.of(f"There is a pipeline called {name!r}.", "choose another name.")
 
 
-def document(found: "Profile", name: str, file: Path, folder: Path) -> dict[str, Any]:
+def join_names(origins: "Sequence[Origin]") -> list[str]:
+    """Return how the tables are called that the first one was joined with."""
+    return [one["rows_of"] or Path(one["uri"]).name for one in origins if one["joined_on"]]
+
+
+def document(
+    found: "Profile", name: str, file: Path, folder: Path, origins: "Sequence[Origin]"
+) -> dict[str, Any]:
     """Return what was inferred and written, as plain JSON values."""
     counts = found.batches.value_counts()
     return {
         "pipeline": name,
         "file": str(file),
         "landing": str(folder),
+        "made_from": list(origins),
         "rows": len(found.batches),
         "batches": [{"batch": one, "rows": int(counts[one])} for one in found.names],
         "target": target_of(found.goal),
@@ -222,6 +240,10 @@ def show(answer: dict[str, Any]) -> None:
         for name, one in apart.items():
             made.add_row(escape(name), escape(one["left_out"]))
         out.print(made)
+    for one in filter(lambda origin: origin["joined_on"], answer["made_from"]):
+        share = one["unmatched"] / answer["rows"]
+        name = one["rows_of"] or Path(one["uri"]).name
+        say(f"Joined {name} on {one['joined_on']}: {share:.1%} of the rows found no partner")
     for warning in answer["warnings"]:
         say(f"LOOK  {warning}")
     say(f"Wrote {answer['file']}")

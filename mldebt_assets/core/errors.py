@@ -612,9 +612,9 @@ class TableUnfitError(CallError, ValueError):
         return cls(f"No pipeline can be made of this table: {problem}\nFix: {fix}")
 
     @classmethod
-    def lacks(cls, column: str, names: Sequence[str]) -> Self:
+    def lacks(cls, column: str, names: Sequence[str], *, where: str = "it") -> Self:
         shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
-        said = f"it has no column {column!r}; its columns are {shown}."
+        said = f"{where} has no column {column!r}; its columns are {shown}."
         return cls.of(said, f"{_nearest(column, names)}.")
 
 

@@ -1,4 +1,4 @@
-"""A user's table brought in: its file read, cut into batches, and its pipeline file written."""
+"""A user's table brought in: cut into batches that say whence they are, and its pipeline file."""
 
 from __future__ import annotations
 
@@ -6,80 +6,29 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from mldebt_assets.core.errors import (
-    NewPipelineError,
-    NoSuchFileError,
-    TableFileError,
-    UnreachableError,
-)
-from mldebt_assets.sources.table_file import read_table
+from mldebt_assets.core.errors import NewPipelineError
+from mldebt_assets.sources import origins
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mldebt_assets.core.profile.table import Profile
 
 REGISTRY_LINE = "PIPELINES: tuple[Pipeline, ...] = ("
 
 
-def read_anywhere(data: str) -> tuple[pa.Table, datetime]:
-    """Return the table of a file or URL, and when it was written (now, where nothing says so).
-
-    Raises: NoSuchFileError if it cannot be read; TableFileError if it is no table.
-    """
-    if "://" not in data:
-        path = Path(data).expanduser()
-        table = read_table(path)
-        return table, datetime.fromtimestamp(path.stat().st_mtime, UTC)
-    with tempfile.TemporaryDirectory() as folder:
-        copied = Path(folder, Path(data).name or "table")
-        try:
-            with fsspec.open(data, "rb") as remote, copied.open("wb") as local:
-                shutil.copyfileobj(remote, local)
-        except (OSError, ValueError, ImportError) as problem:
-            raise NoSuchFileError.of(data, f"{type(problem).__name__}: {problem}") from problem
-        return read_table(copied), datetime.now(UTC)
-
-
-def read_database(url: str, *, table: str | None, query: str | None) -> pa.Table:
-    """Return a table of a database (any SQLAlchemy URL), or what a query of it gives.
-
-    Raises: UnreachableError if it does not answer so; TableFileError if it holds no table.
-            Neither repeats the URL, which may hold a password.
-    """
-    import pandas as pd
-    import sqlalchemy
-
-    asked = "the query" if table is None else f"the table {table!r}"
-    try:
-        with sqlalchemy.create_engine(url).connect() as connection:
-            if table is not None:
-                rows = pd.read_sql_table(table, connection)
-            else:
-                rows = pd.read_sql_query(sqlalchemy.text(query or ""), connection)
-        read = pa.Table.from_pandas(rows, preserve_index=False)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError, OSError) as problem:
-        said = f"{asked} cannot be read ({type(problem).__name__})."
-        raise UnreachableError.of("The database", said) from None
-    except pa.ArrowException:
-        fix = "ask with --query for columns of numbers, text and times."
-        raise TableFileError.of(asked, "a column has values of several types.", fix) from None
-    if not read.num_rows:
-        raise TableFileError.of(asked, "it has no rows.", "name one with rows.")
-    return read
-
-
-def land(profile: Profile, folder: Path) -> list[str]:
+def land(profile: Profile, folder: Path, made_from: Sequence[origins.Origin]) -> list[str]:
     """Write each batch as a CSV file, all of them or none; return their names.
+
+    Beside them lies what they were made from.
 
     Raises: NewPipelineError if something lies there already, or it cannot be written.
     """
@@ -93,6 +42,7 @@ def land(profile: Profile, folder: Path) -> list[str]:
         for batch in profile.names:
             rows = profile.table.take(pa.array(np.flatnonzero(named == batch)))
             pa_csv.write_csv(rows, apart / f"{batch}.csv")
+        origins.write(apart, made_from)
         with suppress(FileNotFoundError):
             folder.rmdir()
         apart.rename(folder)

@@ -16,6 +16,7 @@ from mldebt_assets.core.errors import BatchChangedError, BatchNameError, Unreach
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.pipeline import check_batch_name
 from mldebt_assets.sources import memory
+from mldebt_assets.sources.origins import ORIGINS
 
 if TYPE_CHECKING:
     from mldebt_assets.core.policies import Limits
@@ -94,7 +95,11 @@ def survey(source: LandingFolder, root: Path) -> Landing:
     names: dict[str, list[Arrival]] = defaultdict(list)
     refused = []
     for name, info in sorted(_listing(url).items()):
-        if not fnmatchcase(name, source.pattern) or _unfinished(name) or name == MANIFEST:
+        if (
+            not fnmatchcase(name, source.pattern)
+            or _unfinished(name)
+            or name in {MANIFEST, ORIGINS}
+        ):
             continue
         suffix = suffix_of(name)
         if not suffix:

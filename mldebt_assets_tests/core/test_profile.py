@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_wine
 
 from mldebt_assets.core.errors import TableUnfitError
 from mldebt_assets.core.profile.columns import Found
 from mldebt_assets.core.profile.goal import goal_of
+from mldebt_assets.core.profile.joins import join_of, joined
 from mldebt_assets.core.profile.leaks import SUSPECT, disguised, told_alone
 
 DRAW = np.random.default_rng(3)
@@ -128,3 +130,41 @@ def test_chance_is_neither_a_leak_nor_a_suspicion():
         for column in (noise, many):
             assert not disguised(column, goal(target))
             assert told_alone(column, goal(target)) < SUSPECT
+
+
+LEFT = pa.table({"row": [1, 2, 3, 4], "depot": ["7", "8", "7", None], "name": list("abcd")})
+RIGHT = pa.table({"id": [7.0, 8.0, None], "name": ["north", "south", "?"], "beds": [5, 6, 0]})
+
+
+def test_each_row_finds_its_partner_whatever_type_the_key_is_stored_as():
+    """A database stores 7 where a file writes it, or 7.0 where the column has gaps."""
+    made, unmatched = joined(LEFT, RIGHT, join_of("dir/depots.csv on depot=id"))
+    assert made.column("row").to_pylist() == [1, 2, 3, 4]
+    assert made.column_names == ["row", "depot", "name", "depots_name", "beds"]
+    assert made.column("beds").to_pylist() == [5, 6, 5, None]
+    assert unmatched == 1
+
+
+def test_a_join_may_have_several_keys_and_follow_another():
+    other = pa.table({"beds": ["5", "6"], "depot": ["7", "7"], "head": ["x", "y"]})
+    first, _ = joined(LEFT, RIGHT, join_of("depots on depot=id"))
+    made, unmatched = joined(first, other, join_of("heads ON depot, beds"))
+    assert made.column("head").to_pylist() == ["x", None, "x", None]
+    assert unmatched == 2
+
+
+@pytest.mark.parametrize(
+    ("declared", "right", "told"),
+    [
+        ("depots", RIGHT, "names no table and its keys"),
+        ("depots on depot=", RIGHT, "names no table and its keys"),
+        ("depots on depo=id", RIGHT, "its left side has no column 'depo'"),
+        ("depots on depot=ib", RIGHT, "depots has no column 'ib'"),
+        ("depots on name", RIGHT, "no row finds a partner"),
+        ("depots on depot=id", pa.table({"id": [7, 7, 8]}), "1 of its rows have a key"),
+    ],
+)
+def test_a_join_that_would_lose_or_double_rows_is_refused(declared, right, told):
+    """Doubled rows would be learned twice, and stand on both sides of the split."""
+    with pytest.raises(TableUnfitError, match=rf"{told}[\s\S]*\nFix: "):
+        joined(LEFT, right, join_of(declared))
