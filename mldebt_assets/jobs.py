@@ -12,6 +12,7 @@ from mldebt_assets.assets import (
     suspects,
 )
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
+from mldebt_assets.core.privacy.survey import CHECK as SCAN_CHECK
 from mldebt_assets.pipeline import Pipeline
 
 BATCH_ASSETS = (
@@ -63,6 +64,16 @@ def evidence_job_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_evidence"
 
 
+def scan_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that scans what is stored for personal data."""
+    return f"{pipeline.name}_scan"
+
+
+def scan_check(pipeline: Pipeline) -> dg.AssetCheckKey:
+    """Return the key of the check that all that is stored is declared."""
+    return dg.AssetCheckKey(key(pipeline, "raw"), SCAN_CHECK)
+
+
 def evidence_check(pipeline: Pipeline, name: str) -> dg.AssetCheckKey:
     """Return the key of one of the checks on the champion that are evidence."""
     return dg.AssetCheckKey(key(pipeline, "champion"), name)
@@ -73,11 +84,13 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
     tags = {PIPELINE_TAG: pipeline.name}
     late = [] if pipeline.labels is None else [labels_job(pipeline, tags)]
     proofs = dg.AssetSelection.checks(*(evidence_check(pipeline, one) for one in EVIDENCE_CHECKS))
+    scan = dg.AssetSelection.checks(scan_check(pipeline))
     return [
         *late,
         dg.define_asset_job(
             batch_job_name(pipeline),
-            selection=[key(pipeline, stage) for stage in BATCH_ASSETS],
+            selection=dg.AssetSelection.assets(*(key(pipeline, one) for one in BATCH_ASSETS))
+            - scan,
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Take in one batch: store, validate, score, see how well, look for drift.",
@@ -102,6 +115,12 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
             selection=proofs,
             executor_def=dg.in_process_executor,
             description="Train an exact copy, rehearse the way back, ask the four questions.",
+        ),
+        dg.define_asset_job(
+            scan_job_name(pipeline),
+            selection=scan,
+            executor_def=dg.in_process_executor,
+            description="Scan all that is stored for personal data, by today's recognisers.",
         ),
     ]
 

@@ -1,7 +1,7 @@
 """What goes by the clock, off until somebody switches it on.
 
 Every night what is new is taken in; once a week a candidate is trained, and what is
-said of the champion is proved anew.
+said of the champion is proved anew; once a month all that is stored is scanned for personal data.
 The hours are those of ``MLDEBT_TIMEZONE``, an IANA name such as Europe/Vienna; UTC without it.
 Where clocks are put forward over 02:00 the tick comes at 03:00, and where they are put back it
 comes once.
@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from mldebt_assets.assets import rollback
+from mldebt_assets.assets.keys import batches
 from mldebt_assets.assets.questions import LEAST_TO_GO_BACK
 from mldebt_assets.automation.arrivals import all_arrivals
 from mldebt_assets.automation.weekly import weekly_training
@@ -25,6 +26,8 @@ from mldebt_assets.jobs import (
     evidence_check,
     evidence_job_name,
     retraining_job_name,
+    scan_check,
+    scan_job_name,
 )
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion, way_back
@@ -33,6 +36,7 @@ from mldebt_assets.sensors import platform
 NIGHTLY = "0 2 * * *"
 WEEKLY = "0 3 * * 0"
 EVIDENCE = "0 5 * * 0"
+MONTHLY = "0 6 1 * *"
 TIMEZONE_VARIABLE = "MLDEBT_TIMEZONE"
 
 Asked = list[dg.RunRequest] | dg.RunRequest | dg.SkipReason
@@ -54,6 +58,11 @@ def evidence_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_weekly_evidence"
 
 
+def scan_name(pipeline: Pipeline) -> str:
+    """Return the name of the schedule that scans once a month what is stored."""
+    return f"{pipeline.name}_monthly_scan"
+
+
 def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
     """Return the pipeline's schedules."""
 
@@ -71,6 +80,11 @@ def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
 
     def evidence(_: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         return evidence_due(pipeline, way_back(platform().record(pipeline.name).facts()))
+
+    def scan(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if not context.instance.get_dynamic_partitions(batches(pipeline).name or ""):
+            return dg.SkipReason("No batch has arrived yet, so nothing is to be scanned.")
+        return dg.RunRequest(asset_check_keys=[scan_check(pipeline)])
 
     return [
         by_the_clock(
@@ -96,6 +110,14 @@ def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
             job_name=evidence_job_name(pipeline),
             cron=EVIDENCE,
             description="Train an exact copy, rehearse the way back, then ask the four questions.",
+        ),
+        by_the_clock(
+            pipeline,
+            scan,
+            name=scan_name(pipeline),
+            job_name=scan_job_name(pipeline),
+            cron=MONTHLY,
+            description="Scan all that is stored for personal data, by today's recognisers.",
         ),
     ]
 

@@ -16,6 +16,7 @@ from mldebt_assets.assets import (
     rollback,
     scorer,
     sketch,
+    stored_scan,
     suspects,
     training_set,
     triage,
@@ -34,6 +35,7 @@ BATCH_STAGES = (
     performance,
     triage,
     drift_report,
+    stored_scan,
 )
 TRAINING_STAGES = (
     training_set,

@@ -1,4 +1,4 @@
-"""What a check on the champion showed: the evidence of an answer, kept and read back with its age.
+"""What a check showed: the evidence of an answer, kept and read back with its age.
 
 A run's checks are kept by Dagster; what a person shows by hand is kept here, as the same check.
 """
@@ -18,15 +18,20 @@ EVALUATED = {
 
 
 def newest_evidence(
-    instance: dg.DagsterInstance, pipeline: Pipeline, check: str, kept: tuple[str, ...]
+    instance: dg.DagsterInstance,
+    pipeline: Pipeline,
+    check: str,
+    kept: tuple[str, ...],
+    *,
+    stage: str = "champion",
 ) -> dict[str, Any] | None:
-    """Return what a check on the champion said last, when, and where it is kept; None before that.
+    """Return what a check said last, when, and where it is kept; None before that.
 
     ``timestamp`` is when it was said, not when its run was planned; ``kept`` names the metadata
     that stands beside it, where the check has it. A check that is under way, or whose run was
     killed, says nothing.
     """
-    asset = key(pipeline, "champion")
+    asset = key(pipeline, stage)
     found = instance.event_log_storage.get_asset_check_execution_history(
         dg.AssetCheckKey(asset, check), limit=1, status=EVALUATED
     )
@@ -45,12 +50,14 @@ def newest_evidence(
     }
 
 
-def failed(pipeline: Pipeline, check: str, said: str) -> dg.AssetCheckResult:
-    """Return the result of a check on the champion that could show nothing, and why."""
+def failed(
+    pipeline: Pipeline, check: str, said: str, *, stage: str = "champion"
+) -> dg.AssetCheckResult:
+    """Return the result of a check that could show nothing, and why."""
     return dg.AssetCheckResult(
         passed=False,
         check_name=check,
-        asset_key=key(pipeline, "champion"),
+        asset_key=key(pipeline, stage),
         severity=dg.AssetCheckSeverity.WARN,
         description=said,
     )

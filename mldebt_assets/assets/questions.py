@@ -14,7 +14,9 @@ from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets.assets.input_change import change_over_the_month, sentence
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.personal_data import in_words
+from mldebt_assets.assets.stored_scan import STAGE
 from mldebt_assets.core.errors import SnapshotError, UnreachableError
+from mldebt_assets.core.privacy.survey import CHECK as STORED
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion, Fact, champions_of, way_back
 from mldebt_assets.resources import Platform
@@ -159,7 +161,8 @@ def personal_data(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[
     """Return what the scans found of what the champion was trained on.
 
     Whatever was found and not declared was refused as it came, so what is told is declared, or too
-    little to be sure of. It is a warning where a batch was never scanned.
+    little to be sure of. It is a warning where a batch was never scanned, and where the newest scan
+    of all that is stored found more.
     """
     champions = champions_of(facts)
     if not champions:
@@ -169,22 +172,26 @@ def personal_data(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[
         instance, asset, champions[-1].promotion.body["training_set"]["storage_id"]
     )
     known = stored.metadata.get(SCAN)
+    again = newest_evidence(instance, pipeline, STORED, (BY,), stage=STAGE)
     if known is None:
         return Answer(said=NOT_SCANNED, due=True)
     unscanned = known["unscanned"]
-    missing = f"; not scanned: {', '.join(unscanned)}" if unscanned else ""
+    said = in_words(known) + (f"; not scanned: {', '.join(unscanned)}" if unscanned else "")
+    if again is not None:
+        said += f"; again since: {' '.join(str(again['said']).removesuffix('.').splitlines())}"
     return Answer(
-        said=in_words(known) + missing,
-        standing=WARNING if unscanned else OK,
+        said=said,
+        standing=WARNING if unscanned or (again and not again["passed"]) else OK,
         due=True,
         evidence={
             "asset": asset.to_user_string(),
             "sha256": stored.snapshot.sha256,
             "storage_id": stored.storage_id,
             "run_id": stored.run_id,
+            "scanned_again": again,
             **known,
         },
-        timestamp=stored.timestamp,
+        timestamp=max(stored.timestamp, again["timestamp"] if again else 0.0),
         page=page_of(asset.to_user_string()),
     )
 

@@ -32,6 +32,7 @@ from mldebt_assets.cli import (
     promotion,
     reproduce,
     retraining,
+    scan,
     setup,
     status,
     suspects,
@@ -96,6 +97,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
         reproduce.reproduce,
         audit.audit,
         suspects.suspects,
+        scan.scan,
         doctor.doctor,
     ),
     "Around it": (

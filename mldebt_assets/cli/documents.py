@@ -851,6 +851,45 @@ class Audit(TypedDict):
     seconds: float
 
 
+class PersonalFinding(TypedDict):
+    """A kind of personal data in a column: the share of its distinct values, and how they look.
+
+    ``share`` and ``chance`` are None where the column's name alone says it; ``by`` is whose
+    recogniser found it.
+    """
+
+    kind: str
+    share: float | None
+    chance: float | None
+    confidence: str
+    why: str
+    looks: str | None
+    by: str
+    batches: list[str]
+
+
+class ScannedColumn(TypedDict):
+    """One column; ``values`` is how many distinct ones were looked at, at most, in one batch."""
+
+    column: str
+    stage: str
+    values: int
+    declared: str | None
+    findings: list[PersonalFinding]
+    problem: str | None
+    fix: str | None
+
+
+class Scan(TypedDict):
+    """What a scan for personal data found, ``of`` a pipeline or a file."""
+
+    of: str
+    ok: bool
+    batches: int
+    columns: list[ScannedColumn]
+    seconds: float
+
+
 class SuspectBatch(TypedDict):
     """One batch's number; ``usual`` and ``limit`` are those that the other batches set."""
 
@@ -987,6 +1026,7 @@ DOCUMENTS: dict[str, Any] = {
     "reproduce": Reproduce,
     "audit": Audit,
     "suspects": Suspects,
+    "scan": Scan,
     "doctor": Doctor,
     "alert-test": AlertTest,
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from mldebt_assets.assets import four_questions, reproduction, rollback, triage
+from mldebt_assets.assets import four_questions, reproduction, rollback, stored_scan, triage
 from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets.assets.keys import (
     BATCH_TAG,
@@ -19,7 +19,8 @@ from mldebt_assets.assets.keys import (
 )
 from mldebt_assets.automation.failures import CODE_TAG, after_failures, failure_of
 from mldebt_assets.core.errors import RecordError
-from mldebt_assets.jobs import batch_job_name, evidence_job_name
+from mldebt_assets.core.privacy.survey import CHECK as STORED
+from mldebt_assets.jobs import batch_job_name, evidence_job_name, scan_job_name
 from mldebt_assets.monitoring.standing import Over, Problem
 from mldebt_assets.promotions import open_proposals
 
@@ -38,8 +39,15 @@ COMMANDS = {
     "drift_report": "mldebt drift {name} --last 1",
     reproduction.CHECK: "mldebt reproduce {name}",
     rollback.CHECK: "mldebt rollback {name} --drill",
+    STORED: "mldebt scan {name}",
 }
-ON_CHAMPION = (reproduction.CHECK, rollback.CHECK, four_questions.CHECK)
+# What a person may show outside any run, by the stage whose check it is.
+BY_HAND = (
+    ("champion", reproduction.CHECK),
+    ("champion", rollback.CHECK),
+    ("champion", four_questions.CHECK),
+    (stored_scan.STAGE, STORED),
+)
 SCORED_ALL_THE_SAME = "The batch is scored all the same; nothing learns from it."
 # What a check's asset was held against: the same finding against another champion is news.
 HELD_AGAINST = ("reference", "scored by")
@@ -82,7 +90,8 @@ def pipeline_of(run: dg.DagsterRun, pipelines: Iterable[Pipeline]) -> Pipeline |
     chosen |= {check.asset_key.path[0] for check in run.asset_check_selection or ()}
     named = {run.tags[PIPELINE_TAG]} if PIPELINE_TAG in run.tags else chosen
     for pipeline in pipelines:
-        if named == {pipeline.name} or run.job_name == evidence_job_name(pipeline):
+        proving = {evidence_job_name(pipeline), scan_job_name(pipeline)}
+        if named == {pipeline.name} or run.job_name in proving:
             return pipeline
     return None
 
@@ -271,13 +280,13 @@ def damaged(pipeline: Pipeline, said: str, now: datetime) -> Problem:
 def mended_by_hand(
     instance: dg.DagsterInstance, pipelines: Sequence[Pipeline], known: Mapping[str, Standing]
 ) -> Iterator[Over]:
-    """Yield the checks on champions that a person has shown to pass since, outside any run."""
+    """Yield the checks that a person has shown to pass since, outside any run."""
     for pipeline in pipelines:
-        asset = key(pipeline, "champion").to_user_string()
-        for check in ON_CHAMPION:
+        for stage, check in BY_HAND:
+            asset = key(pipeline, stage).to_user_string()
             standing = known.get(f"check {asset} {check}")
             if standing is None or standing.ended_at is not None:
                 continue
-            shown = newest_evidence(instance, pipeline, check, ())
+            shown = newest_evidence(instance, pipeline, check, (), stage=stage)
             if shown and shown["passed"] and shown["timestamp"] > standing.problem.since:
                 yield Over(about=standing.problem.about, at=shown["timestamp"])

@@ -21,6 +21,7 @@ from mldebt_assets.jobs import (
     labels_job_name,
     performance_job_name,
     retraining_job_name,
+    scan_job_name,
 )
 from mldebt_assets.promotions import (
     ACT,
@@ -51,6 +52,7 @@ JOBS = {
     "performance": performance_job_name,
     "retraining": retraining_job_name,
     "evidence": evidence_job_name,
+    "scan": scan_job_name,
 }
 ENDS = {
     "success": dg.DagsterRunStatus.SUCCESS,

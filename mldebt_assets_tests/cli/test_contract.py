@@ -120,6 +120,8 @@ def documents(world):
         ["audit", "parcels"],
         ["suspects", "parcels"],
         ["suspects", "parcels", "--batch", BATCHES[-1], "--rows", "2"],
+        ["scan", "parcels"],
+        ["scan", table],
         ["alert-test"],
         ["drift", "compare", table, table],
         ["new", "brought", "--data", brought, "--target", "late", "--time", "sent_at", *landing],
@@ -254,6 +256,7 @@ def pages(documents):
         ("verify", "parcels"),
         ("reproduce", "parcels"),
         ("audit", "parcels"),
+        ("scan", "parcels"),
         ("retraining", "parcels"),
     ]
     return [mldebt(*arguments) for arguments in asked]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 CHECK = "personal_data_declared"
 MEANING = "Whatever looks like personal data is declared: allowed with a reason, or pseudonymised."
 PERSONAL_DATA = "personal data"
-LOOKED_AT_BYTES = 1 << 26  # of what is no table
 
 
 def texts_of(
@@ -31,12 +30,12 @@ def texts_of(
 ) -> Mapping[str, pa.ChunkedArray]:
     """Return the columns of a batch's bytes as text, by their names.
 
-    Args: ``found`` is their format; None where nobody can open them, which are looked at as lines,
-          up to a length. Where no column is declared, the first line may be no header: its "names"
+    Args: ``found`` is their format; None where nobody can open them, which are looked at as lines.
+          Where no column is declared, the first line may be no header: its "names"
           may be personal, so that is only lines too.
     """
     if found is None:
-        return {LINES: lines_of(data[:LOOKED_AT_BYTES])}
+        return {LINES: lines_of(data)}
     texts = columns_as_text(data, f".{found}")
     known = {column.name for column in columns} & set(texts)
     return texts if known or found == "parquet" else {LINES: lines_of(data)}

@@ -22,15 +22,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from mldebt_assets.core.privacy.masks import commonest
 from mldebt_assets.core.privacy.names import ADDRESS, BIRTH, PERSON, SPECIAL, kind_by_name
 from mldebt_assets.core.privacy.patterns import Pattern, patterns
+from mldebt_assets.core.privacy.texts import LONGEST_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SAMPLED_VALUES = 10_000
 CANDIDATES = 2_000
-LONGEST_VALUE = 2_000
+OURS = "mldebt"
 CERTAIN = 1e-9
 BY_NAME = {PERSON, BIRTH, ADDRESS}
 LEAST_TEXT_SHARE = 0.5
@@ -45,7 +47,8 @@ class Finding:
 
     ``share`` is the share of its sampled distinct values that hold one, ``chance`` the share of
     random values, written alike, that would pass the same check; None where the name alone tells.
-    ``possible`` is too little to act on.
+    ``possible`` is too little to act on. ``looks`` is how most of them are written, masked;
+    ``by`` is whose recogniser found it.
     """
 
     column: str
@@ -54,6 +57,8 @@ class Finding:
     chance: float | None
     confidence: Confidence
     why: str
+    looks: str | None = None
+    by: str = OURS
 
     @property
     def counts(self) -> bool:
@@ -155,6 +160,7 @@ def rated(name: str, called: str | None, sample: Sample, pattern: Pattern) -> Fi
         chance=pattern.chance,
         confidence="certain" if enough and luck <= CERTAIN else confidence,
         why=f"{pattern.name}: {passed} of {len(tested)} distinct candidates pass{also}",
+        looks=commonest(text for text, is_one in tested.items() if is_one),
     )
 
 
@@ -209,6 +215,7 @@ def by_name(name: str, kind: str, sample: Sample) -> Finding:
         chance=None,
         confidence="likely" if plausible else "possible",
         why=f"its name says so; {said}",
+        looks=commonest(sample.values),
     )
 
 

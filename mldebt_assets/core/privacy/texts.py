@@ -5,6 +5,7 @@ Nothing is declared and nothing refused here. What cannot be read as a table is 
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections import Counter
 
@@ -16,6 +17,9 @@ import pyarrow.parquet as pq
 LINES = "its lines"
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 CSV_BLOCK_BYTES = 1 << 24
+PART_BYTES = 1 << 24
+LONGEST_VALUE = 2_000
+OVERLAP = 300  # characters; an e-mail address has at most 254 (RFC 5321)
 
 
 def columns_as_text(data: bytes, suffix: str) -> dict[str, pa.ChunkedArray]:
@@ -100,7 +104,27 @@ def whole_numbers(column: pa.ChunkedArray) -> bool:
 
 
 def lines_of(data: bytes) -> pa.ChunkedArray:
-    """Return whatever text is in these bytes, in lines."""
+    """Return whatever text is in these bytes, in lines; each different one once a part of them.
+
+    Parts, and pieces of long lines, overlap, so that what lies across a cut is seen whole.
+    """
     wide = data.startswith(UTF16_MARKS)
-    text = data.decode("utf-16" if wide else "utf-8", errors="replace").replace("\0", "")
-    return pa.chunked_array([pa.array(text.splitlines(), pa.string())])
+    decoder = codecs.getincrementaldecoder("utf-16" if wide else "utf-8")(errors="replace")
+    parts, before = [], ""
+    for start in range(0, max(len(data), 1), PART_BYTES):
+        end = start + PART_BYTES
+        text = before + decoder.decode(data[start:end], end >= len(data)).replace("\0", "")
+        pieces = [piece for line in text.splitlines() for piece in pieces_of(line)]
+        parts.append(pc.unique(pa.array(pieces, pa.string())))
+        before = text[-OVERLAP:]
+    return pa.chunked_array(parts, pa.string())
+
+
+def pieces_of(line: str) -> list[str]:
+    """Return a line in pieces that are looked at whole.
+
+    >>> [len(piece) for piece in pieces_of("x" * 5000)]
+    [2000, 2000, 1600]
+    """
+    step = LONGEST_VALUE - OVERLAP
+    return [line[at : at + LONGEST_VALUE] for at in range(0, max(len(line) - OVERLAP, 1), step)]

@@ -2,6 +2,7 @@
 """Personal data is found where it is, and numbers that only look like it are left alone."""
 
 import random
+import re
 import uuid
 from re import _parser as shape_parser
 
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mldebt_assets.core.privacy import texts
 from mldebt_assets.core.privacy.checksums import has_card_prefix, is_iban, luhn
+from mldebt_assets.core.privacy.masks import PUNCTUATION, masked
 from mldebt_assets.core.privacy.names import (
     ADDRESS,
     BANK,
@@ -28,7 +31,7 @@ from mldebt_assets.core.privacy.names import (
 )
 from mldebt_assets.core.privacy.national import NATIONAL_IDS
 from mldebt_assets.core.privacy.scan import probability_of_chance, scan
-from mldebt_assets.core.privacy.texts import columns_as_text
+from mldebt_assets.core.privacy.texts import LINES, columns_as_text, lines_of
 
 ROWS = 3_000
 DIGITS = "0123456789"
@@ -304,3 +307,36 @@ def test_parquet_and_csv_of_the_same_table_are_found_alike():
     csv = scan(columns_as_text(table.to_csv(index=False).encode(), ".csv"))
     assert csv == scan(columns_as_text(table.to_parquet(index=False), ".parquet"))
     assert [finding.kind for finding in csv] == [CARD, EMAIL]
+
+
+def test_what_is_no_table_is_looked_through_to_its_end():
+    """A large file that nobody can open is stored too; one person stands at its very end."""
+    data = bytes(30 << 20) + b"\nwrite to ada.lovelace@example.org, and to bob@example.org\n"
+    assert "ada.lovelace@example.org" in " ".join(lines_of(data).to_pylist())
+
+
+def test_one_line_without_an_end_is_looked_through():
+    """JSON is often written so; what lies across a cut is seen whole."""
+    people = ", ".join(f'{{"mail": "person{n}@example.org"}}' for n in range(500))
+    for shift in range(0, 2000, 97):
+        lines = lines_of((" " * shift + people).encode())
+        assert all(len(line) <= 2000 for line in lines.to_pylist())
+        found = {f"person{n}@example.org" for n in range(500)}
+        seen = {word for line in lines.to_pylist() for word in re.findall(r"person[^\"]*org", line)}
+        assert found <= seen
+    (finding,) = scan({LINES: lines})
+    assert finding.kind == EMAIL
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_sign_that_lies_across_two_parts_is_read_whole(encoding, monkeypatch):
+    monkeypatch.setattr(texts, "PART_BYTES", 7)
+    assert "ä€ö@𝄞" in lines_of("ä€ö@𝄞\n".encode(encoding)).to_pylist()
+
+
+@given(st.text())
+def test_a_mask_shows_no_letter_and_no_digit_of_a_value(value):
+    """It is evidence that may stand in a log."""
+    shown = masked(value)
+    assert set(shown) <= set("9Aa?…") | PUNCTUATION
+    assert len(shown) <= 41
