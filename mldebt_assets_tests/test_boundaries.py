@@ -77,6 +77,11 @@ IO_CALLS = {
 # Nothing of the file system: the cores there are, and the switches that libraries read at import.
 OS_NAMES = {"cpu_count", "environ"}
 
+# What writes CSV: for people, through the module that defuses formulas; for machines, as it came.
+CSV_WRITERS = {"to_csv", "write_csv", "writer", "DictWriter", "CSVWriter"}
+FOR_PEOPLE = "mldebt_assets/core/formula_cells.py"
+FOR_MACHINES = {"mldebt_assets/sources/nycflights.py", "mldebt_assets/sources/bringing.py"}
+
 BLOCKED = """
 import importlib, pkgutil, sys
 
@@ -173,6 +178,17 @@ def test_the_core_does_no_io(path):
             assert name not in IO_CALLS, f"{relative(path)}:{node.lineno} calls {name}"
         if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "os":
             assert node.attr in OS_NAMES, f"{relative(path)}:{node.lineno} uses os.{node.attr}"
+
+
+def test_every_csv_for_people_is_written_by_the_one_module_that_defuses_formulas():
+    """A cell like ``=cmd|…`` that somebody sent would run on the desk of whoever opens the file."""
+    found = set()
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            name = getattr(node, "attr", getattr(node, "id", ""))
+            if name in CSV_WRITERS and isinstance(node, ast.Attribute | ast.Name):
+                found.add(relative(path))
+    assert found == {FOR_PEOPLE, *FOR_MACHINES}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=relative)

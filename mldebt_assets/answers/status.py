@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.answers.quarantine import rows_waiting
 from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.assets.questions import answers_of
 from mldebt_assets.promotions import champion_of
@@ -33,5 +34,6 @@ def status_of(
             "reason": champion.promotion.body["reason"],
         },
         "refused": refused_batches(instance, pipeline, facts),
+        "quarantined": rows_waiting(instance, pipeline),
         "questions": answers_of(instance, platform, pipeline, now),
     }

@@ -352,11 +352,15 @@ class Refused(TypedDict):
 
 
 class Status(TypedDict):
-    """The champion and the four questions; without a pipeline's name, a list of these."""
+    """The champion and the four questions; without a pipeline's name, a list of these.
+
+    ``quarantined`` counts the rows that wait in quarantine, by batch.
+    """
 
     pipeline: str
     champion: Champion | None
     refused: list[Refused]
+    quarantined: dict[str, int]
     questions: Questions
 
 
@@ -611,6 +615,33 @@ class Accepted(TypedDict):
     reason: str
     by: str
     recorded_at: str
+
+
+class QuarantinedRow(TypedDict):
+    """One row in quarantine: its mark, and every rule that it broke. No value is told."""
+
+    row: str
+    reason: str
+
+
+class QuarantinedBatch(TypedDict):
+    """The rows of a batch in quarantine: ``reasons`` counts them, ``sha256`` is their snapshot."""
+
+    batch: str
+    rows: int
+    sha256: str
+    reasons: dict[str, int]
+    listed: list[QuarantinedRow]
+
+
+class Quarantine(TypedDict):
+    """What lies in quarantine and what is refused; ``exported`` is the file that was written."""
+
+    pipeline: str
+    rows: int
+    batches: list[QuarantinedBatch]
+    refused: list[Refused]
+    exported: str | None
 
 
 class Removed(TypedDict):
@@ -1013,6 +1044,7 @@ DOCUMENTS: dict[str, Any] = {
     "approve": Decided,
     "reject": Decided,
     "accept": Accepted,
+    "quarantine": Quarantine,
     "delete": Delete,
     "forget": Forget,
     "status": Status,

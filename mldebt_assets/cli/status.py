@@ -74,9 +74,22 @@ def show(answer: dict[str, Any]) -> None:
         mark = "scored, and learned by nobody" if one["scored"] else "learned by nobody"
         out.print(f"[red]{one['batch']}  {one['alarm']}[/], {mark}: {escape(one['reason'])}")
         out.print(f"[dim]Fix: {escape(one['fix'])}[/]")
+    if answer["quarantined"]:
+        out.print(f"[yellow]{waiting(answer['quarantined'])}[/]: mldebt quarantine {name}")
     out.print(facts([row(question) for question in answer["questions"].values()]))
     if any(cut(question["answer"]).endswith("…") for question in answer["questions"].values()):
         out.print(f"[dim]In full: mldebt status {name} --json; mldebt drift {name} --last 1[/]")
+
+
+def waiting(quarantined: dict[str, int]) -> str:
+    """Return how many rows wait in quarantine.
+
+    >>> waiting({"2013-01": 1}), waiting({"2013-01": 1200, "2013-02": 3})
+    ('1 row of 1 batch waits in quarantine', '1,203 rows of 2 batches wait in quarantine')
+    """
+    rows, batches = sum(quarantined.values()), len(quarantined)
+    of = f"{rows:,} row{'s' * (rows != 1)} of {batches} batch{'es' * (batches != 1)}"
+    return f"{of} wait{'s' * (rows == 1)} in quarantine"
 
 
 def row(question: dict[str, Any]) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def section(status: Mapping[str, Any], ages: Mapping[str, str]) -> str:
     )
     return (
         f"<section>\n<header>{champion(name, status['champion'])}</header>\n"
-        f"{''.join(refused(one) for one in status['refused'])}"
+        f"{''.join(refused(one) for one in status['refused'])}{waiting(name, status)}"
         f'<div class="cards">\n{cards}\n</div>\n</section>'
     )
 
@@ -99,6 +99,15 @@ def refused(one: Mapping[str, Any]) -> str:
         f'<p class="refused"><b>{escape(one["batch"])}: {escape(one["alarm"])}</b>, {mark}. '
         f"{escape(one['reason'])} Fix: {escape(one['fix'])}</p>\n"
     )
+
+
+def waiting(name: str, status: Mapping[str, Any]) -> str:
+    """Return how many rows wait in quarantine, and what tells of them; nothing where none does."""
+    rows = sum(status["quarantined"].values())
+    if not rows:
+        return ""
+    told = f"In quarantine: {rows:,} rows of {', '.join(status['quarantined'])}"
+    return f'<p class="refused">{escape(told)}: <code>mldebt quarantine {escape(name)}</code></p>\n'
 
 
 def champion(name: str, found: Mapping[str, Any] | None) -> str:

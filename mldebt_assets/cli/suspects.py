@@ -48,11 +48,12 @@ def suspects(
     declared = pipelines.find(pipeline)
     from mldebt_assets.assets.suspects import suspected
     from mldebt_assets.by_hand import who
+    from mldebt_assets.core.formula_cells import csv_for_people
 
     with opened() as (platform, instance), progress.status("looking at every batch"):
         answer, every = suspected(instance, platform, declared, who(), rows=rows, batch=batch)
     if out_file is not None:
-        write_whole(out_file, every.to_csv(index=False, lineterminator="\n"))
+        write_whole(out_file, csv_for_people(every).decode())
         answer["file"] = str(out_file)
     if as_json:
         print_json(answer)

@@ -105,6 +105,7 @@ def documents(world):
         ["papers", "parcels", "--out", zipped],
         *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
         ["verify", "parcels"],
+        ["quarantine", "parcels"],
         ["drift", "parcels"],
         ["retraining", "parcels"],
         ["replay", "parcels"],

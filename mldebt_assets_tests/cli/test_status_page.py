@@ -29,6 +29,7 @@ def status(**answers):
             "effective_at": "2020-06-01T00:00:00+00:00",
         },
         "refused": [],
+        "quarantined": {},
         "questions": {
             name: {"question": words, **UNKNOWN, **answers.get(name, {})}
             for name, words in QUESTIONS.items()
