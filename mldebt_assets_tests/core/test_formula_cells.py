@@ -40,5 +40,5 @@ def test_a_table_keeps_its_numbers_and_tells_a_gap_from_an_empty_text():
     """A negative number is no formula, and a null is no empty text."""
     table = pd.DataFrame({"=a": ["=1", "", None], "n": [-1.5, 2.0, None]})
     written = csv_for_people(table).decode()
-    assert written.splitlines() == ['"\'=a","n"', '"\'=1",-1.5', '"",2', ","]
+    assert written.splitlines() == ["'=a,n", "'=1,-1.5", '"",2.0', ","]
     assert pd.read_csv(io.StringIO(written))["n"].tolist()[:2] == [-1.5, 2.0]
