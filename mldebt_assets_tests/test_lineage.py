@@ -11,6 +11,7 @@ import pytest
 
 from mldebt_assets.answers.prediction import ids_of_key, prediction_of
 from mldebt_assets.assets.keys import key
+from mldebt_assets.core.errors import RowKeyError
 from mldebt_assets.core.features import row_ids
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.resources import Platform
@@ -175,6 +176,17 @@ def test_a_key_with_a_moment_finds_its_row(world, midnights):
     assert first in ids_of_key(pipeline, "depot=a,b,sent_at=2020-01-01T00:00")
     assert second in ids_of_key(pipeline, f"sent_at={times[1]},depot=sent_at")
     assert second not in ids_of_key(pipeline, f"sent_at={times[0]},depot=sent_at")
+
+
+def test_a_moment_with_a_zone_finds_its_row(world):
+    """Whoever asks writes it as the table does, in whatever zone."""
+    sent = dataclasses.replace(world.pipeline.column("sent_at"), written="with_zone")
+    others = [one for one in world.pipeline.columns if one.name != "sent_at"]
+    pipeline = dataclasses.replace(world.pipeline, row_key=("sent_at",), columns=(sent, *others))
+    [first] = row_ids(pd.DataFrame({"sent_at": pd.to_datetime(["2020-01-01T08:30"])}), ["sent_at"])
+    assert first in ids_of_key(pipeline, "sent_at=2020-01-01T09:30:00+01:00")
+    with pytest.raises(RowKeyError, match="sent_at as timestamp"):
+        ids_of_key(pipeline, "sent_at=2020-01-01T08:30:00")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ import pytest
 from mldebt_assets import pipelines
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.core.privacy.policy import Pseudonymise
+from mldebt_assets.core.tables import parse
 from mldebt_assets.sources.bringing import register
 from mldebt_assets.sources.gathering import without_secrets
 from mldebt_assets.sources.landing import read, survey
@@ -118,6 +119,31 @@ def test_the_file_passes_the_projects_own_lint(place):
     config = ["--config", str(ROOT / "pyproject.toml"), "--ignore", "INP001,S108"]
     done = subprocess.run([ruff, "check", *config, file], capture_output=True, text=True)  # noqa: PLW1510
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("written", "how"),
+    [
+        (
+            "with_zone",
+            lambda when: when.dt.tz_localize("Europe/Vienna").map(pd.Timestamp.isoformat),
+        ),
+        ("epoch_seconds", lambda when: when.map(pd.Timestamp.timestamp).astype("int64")),
+    ],
+)
+def test_times_with_a_zone_or_in_seconds_pass_the_gate_as_they_are_written(place, written, how):
+    """What was understood once must be understood of every later batch."""
+    when = pd.to_datetime(visits()["booked_for"])
+    said = bring(place, visits().assign(booked_for=how(when)), "--time", "booked_for")
+    assert said.code == 0, said.err
+    assert any("UTC" in one for one in said.document["warnings"])
+    made = declared(place)
+    assert made.column("booked_for").written == written
+    first, *_ = survey(made.source, place).arrivals
+    rows = parse(read(first), batch=first.batch, columns=made.source_columns)
+    offset = pd.Timedelta(hours=int(written == "with_zone"))
+    assert rows["booked_for"].min() == when.min() - offset
+    assert set(rows["booked_for"].dt.strftime("%Y-%m")) == {first.batch}
 
 
 def test_columns_may_be_called_anything(place):

@@ -149,10 +149,23 @@ def written(pipeline: Pipeline, column: Column, text: str) -> list[str]:
             case "float64":
                 return [str(float(text))]
             case "timestamp":
-                moment = datetime.fromisoformat(text)
+                moment = moment_of(column, text)
                 return [moment.strftime(form) for form in MOMENTS]
             case _:
                 return [text]
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         problem = f"{column.name} as {column.dtype}"
         raise RowKeyError.of(pipeline.name, pipeline.row_key, problem) from None
+
+
+def moment_of(column: Column, text: str) -> datetime:
+    """Return a moment as its column has it once it is read: what is said of a zone is UTC by then.
+
+    Raises: ValueError if it is not written as the column's are.
+    """
+    if column.written == "epoch_seconds":
+        return datetime.fromtimestamp(float(text), UTC).replace(tzinfo=None)
+    moment = datetime.fromisoformat(text)
+    if (moment.tzinfo is not None) != (column.written == "with_zone"):
+        raise ValueError
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

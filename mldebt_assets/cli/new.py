@@ -26,6 +26,10 @@ HOW_TO_HIDE = (
     "personal data are replaced by pseudonyms as they come: first set MLDEBT_PSEUDONYM_KEY to a "
     "secret of yours, as `openssl rand -hex 32` makes one, or declare another privacy"
 )
+MADE_UTC = {
+    "with_zone": "its times have a zone; they are taken as UTC",
+    "epoch_seconds": "its numbers are taken as seconds since 1970, UTC",
+}
 UNSAID = re.compile(r"[^A-Za-z0-9._-]+")
 
 NewName = Annotated[str, typer.Argument(help="Lower case letters, digits and '_'.", metavar="NAME")]
@@ -208,6 +212,9 @@ def warnings_of(found: "Profile") -> list[str]:
         f"{one.name}: {one.suspected}; is it known before the target is?"
         for one in found.inputs
         if one.suspected
+    ]
+    said += [
+        f"{one.name}: {MADE_UTC[one.written]}" for one in found.columns if one.written in MADE_UTC
     ]
     if found.goal.task != "binary":
         said.append(f"the task is {found.goal.task}: {found.goal.why}; --task says otherwise")

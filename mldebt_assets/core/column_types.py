@@ -18,7 +18,7 @@ from mldebt_assets.core.schema_change import Found, retyped
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mldebt_assets.core.schema import DType
+    from mldebt_assets.core.schema import DType, Written
     from mldebt_assets.core.schema_change import ColumnChange
 
 ROWS_NAMED = 5
@@ -30,12 +30,15 @@ ARROW_TYPES = {
     "float64": pa.float64(),
     "timestamp": pa.timestamp("us"),
 }
-NOT_OF_TYPE = {
-    "string": "text",
-    "int64": "whole numbers of 64 bits",
-    "float64": "numbers",
-    "timestamp": "ISO 8601 local times without a zone, to the microsecond",
+UTC_TIMES = pa.timestamp("us", "UTC")
+NOT_OF_TYPE = {"string": "text", "int64": "whole numbers of 64 bits", "float64": "numbers"}
+NOT_WRITTEN: dict[Written, str] = {
+    "local": "ISO 8601 local times without a zone, to the microsecond",
+    "with_zone": "ISO 8601 times with a zone, to the microsecond",
+    "epoch_seconds": "seconds since 1970, up to the year 9999",
 }
+SECONDS_UNTIL_10000 = 253_402_300_800
+MICROSECONDS = 1e6
 PAST_64 = "^[+-]?[0-9]{16,}$"
 A_TIME = re.compile(r"[0-9 :./,+TZ-]{6,32}")
 WHOLE_NUMBER = re.compile(r"([+-]?[0-9]+)(?:\.0*)?")
@@ -52,7 +55,7 @@ def typed(
         values = table.column(column.name)
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
-        if not _convertible(values.type, column.dtype):
+        if not _convertible(values.type, column):
             said = f"its column {column.name!r} is stored as {values.type} instead of"
             found = found_in(column.name, values)
             changes.append(retyped(column, found, f"{said} {column.dtype}"))
@@ -91,9 +94,10 @@ def _faulty(column: Column, bad: Sequence[int]) -> str:
     """Return which rows of a column are not of its type."""
     named = ", ".join(map(str, bad[:ROWS_NAMED]))
     more = f" and {len(bad) - ROWS_NAMED} more" if len(bad) > ROWS_NAMED else ""
+    wanted = NOT_OF_TYPE.get(column.dtype, NOT_WRITTEN[column.written])
     return (
         f"its column {column.name!r} ({column.dtype}) has values that are not "
-        f"{NOT_OF_TYPE[column.dtype]}, in {count_of(len(bad), 'row', show=False)} {named}{more}"
+        f"{wanted}, in {count_of(len(bad), 'row', show=False)} {named}{more}"
     )
 
 
@@ -101,20 +105,35 @@ def found_in(name: str, values: pa.ChunkedArray) -> Found:
     """Return what a column of the file holds, whatever is declared of it."""
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    dtypes: list[DType] = ["int64", "float64", "timestamp", "string"]
-    dtype = next((one for one in dtypes if _all_of(values, name, one)), None)
+    dtypes: list[tuple[DType, Written]] = [
+        ("int64", "local"),
+        ("float64", "local"),
+        ("timestamp", "local"),
+        ("timestamp", "with_zone"),
+        ("string", "local"),
+    ]
+    dtype, written = next(
+        (
+            (one, how)
+            for one, how in dtypes
+            if all_of(values, Column(name=name, dtype=one, meaning="", written=how))
+        ),
+        (None, dtypes[0][1]),
+    )
     return Found(
         name=name,
         dtype=dtype,
         stored=dtype or str(values.type),
         gaps=bool(values.null_count),
         shape=_shape(values),
+        written=written,
     )
 
 
-def _all_of(values: pa.ChunkedArray, name: str, dtype: DType) -> bool:
-    """Return whether every value is of a type; whole numbers past 64 bits are texts."""
-    if not _convertible(values.type, dtype):
+def all_of(values: pa.ChunkedArray, column: Column) -> bool:
+    """Return whether every value is of a column's type; whole numbers past 64 bits are texts."""
+    dtype = column.dtype
+    if not _convertible(values.type, column):
         return False
     if values.null_count == len(values):
         return dtype == "string"
@@ -122,7 +141,7 @@ def _all_of(values: pa.ChunkedArray, name: str, dtype: DType) -> bool:
     if dtype == "float64" and text and pc.any(pc.match_substring_regex(values, PAST_64)).as_py():
         return False
     try:
-        _at_once(values, Column(name=name, dtype=dtype, meaning=""))
+        _at_once(values, column)
     except pa.ArrowInvalid:
         return False
     return True
@@ -136,14 +155,18 @@ def _shape(values: pa.ChunkedArray) -> str | None:
     return re.sub("[0-9]", "9", first) if first and A_TIME.fullmatch(first) else None
 
 
-def _convertible(found: pa.DataType, dtype: str) -> bool:
+def _convertible(found: pa.DataType, column: Column) -> bool:
     """Return whether a stored type can hold values of a declared one, so that each is tried."""
     types = pa.types
     text = types.is_string(found) or types.is_large_string(found) or types.is_null(found)
     number = types.is_integer(found) or types.is_floating(found) or types.is_decimal(found)
-    moment = types.is_date(found) or (types.is_timestamp(found) and not found.tz)
+    moment = {
+        "local": types.is_date(found) or (types.is_timestamp(found) and not found.tz),
+        "with_zone": types.is_timestamp(found) and bool(found.tz),
+        "epoch_seconds": number,
+    }[column.written]
     other = {"string": False, "int64": number, "float64": number, "timestamp": moment}
-    return bool(text or other[dtype])
+    return bool(text or other[column.dtype])
 
 
 def _at_once(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
@@ -152,7 +175,15 @@ def _at_once(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
     if text and pc.any(pc.match_substring_regex(values, "[xX]")).as_py():
         # Arrow would read 0x1F as 31.
         raise pa.ArrowInvalid
-    return values.cast(ARROW_TYPES[column.dtype])
+    wanted = ARROW_TYPES[column.dtype]
+    if column.dtype == "timestamp" and column.written == "with_zone":
+        return values.cast(UTC_TIMES).cast(wanted)
+    if column.dtype == "timestamp" and column.written == "epoch_seconds":
+        seconds = values.cast(pa.float64())
+        if pc.any(pc.greater_equal(pc.abs(seconds), SECONDS_UNTIL_10000)).as_py():
+            raise pa.ArrowInvalid
+        return pc.round(pc.multiply(seconds, MICROSECONDS)).cast(pa.int64()).cast(wanted)
+    return values.cast(wanted)
 
 
 def _each(values: pa.Array, column: Column) -> tuple[pa.ChunkedArray | None, list[int]]:
@@ -162,20 +193,22 @@ def _each(values: pa.Array, column: Column) -> tuple[pa.ChunkedArray | None, lis
     bad = []
     for row, value in enumerate(values, start=1):
         try:
-            converted.append(_one(value, wanted))
+            converted.append(_one(value, column))
         except pa.ArrowInvalid:
             bad.append(row)
     return (None, bad) if bad else (pa.chunked_array([pa.array(converted, type=wanted)]), [])
 
 
-def _one(value: pa.Scalar, wanted: pa.DataType) -> object:
+def _one(value: pa.Scalar, column: Column) -> object:
     """Return one value as Python's; whole numbers may be written ``5.0``."""
-    if pa.types.is_integer(wanted) and isinstance(value.as_py(), str):
+    if column.dtype == "int64" and isinstance(value.as_py(), str):
         whole = WHOLE_NUMBER.fullmatch(value.as_py())
         if whole is None:
             raise pa.ArrowInvalid
         value = pa.scalar(whole[1].removeprefix("+"))
-    return value.cast(wanted).as_py()
+    if column.written == "local":
+        return value.cast(ARROW_TYPES[column.dtype]).as_py()
+    return _at_once(pa.chunked_array([pa.array([value.as_py()], value.type)]), column)[0].as_py()
 
 
 def count_of(count: int, noun: str, *, show: bool = True) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mldebt_assets.core.privacy.policy import Policy
 
 DType = Literal["string", "int64", "float64", "timestamp"]
+Written = Literal["local", "with_zone", "epoch_seconds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +21,8 @@ class Column:
     Bounds are numbers, and ISO 8601 texts for a ``timestamp``.
 
     ``minimum`` and ``maximum`` are row-wise rules: a row outside them goes to quarantine. So does
-    a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time.
+    a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time,
+    or as ``written`` says: with a zone (``Z`` or an offset, made UTC), or seconds since 1970 (UTC).
     ``privacy`` is what becomes of personal data in it; without it, none may be in there.
     """
 
@@ -31,6 +33,7 @@ class Column:
     minimum: float | str | None = None
     maximum: float | str | None = None
     privacy: Policy | None = None
+    written: Written = "local"
 
 
 @dataclass(frozen=True, kw_only=True)

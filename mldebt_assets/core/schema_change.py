@@ -17,12 +17,17 @@ from mldebt_assets.core.drift.units import SUFFIXES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mldebt_assets.core.schema import Column, DType
+    from mldebt_assets.core.schema import Column, DType, Written
 
 SCHEMA_CHANGE = "schema change"
 ALIKE = 0.8
 """Names that agree in so much are near spellings."""
 NUMBERS = {"int64", "float64"}
+TIMES: dict[Written, str] = {
+    "local": "ISO 8601 local times",
+    "with_zone": "ISO 8601 times with a zone",
+    "epoch_seconds": "seconds since 1970",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,7 @@ class Found:
     stored: str
     gaps: bool
     shape: str | None = None
+    written: Written = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +83,12 @@ def retyped(column: Column, found: Found, sentence: str) -> ColumnChange:
     if column.dtype == "timestamp" and found.shape:
         evidence["written as"] = found.shape
         sentence += f", but are written as {found.shape}"
-    if column.dtype == "timestamp" or found.dtype in {None, column.dtype}:
+    if column.dtype == found.dtype == "timestamp" and column.written != found.written:
+        edit = f'in `{_start(column.name)}` write `written="{found.written}"`'
+    elif column.dtype == "timestamp" or found.dtype in {None, column.dtype}:
         edit = (
             f"no declaration reads {column.name!r} so, and the source must write "
-            f"{'ISO 8601 local times' if column.dtype == 'timestamp' else column.dtype}"
+            f"{TIMES[column.written] if column.dtype == 'timestamp' else column.dtype}"
         )
     else:
         edit = f'in `{_start(column.name)}` write `dtype="{found.dtype}"`'
@@ -106,6 +114,7 @@ def _addition(found: Found) -> ColumnChange:
         edit = f"no declaration holds {found.name!r}, and the source must store it as text"
     else:
         gaps = ", nullable=True" if found.gaps else ""
+        gaps += f', written="{found.written}"' if found.written != "local" else ""
         meaning = re.sub(r"[^0-9A-Za-z]+", " ", found.name).strip()
         name = found.name.replace("\\", "\\\\").replace('"', '\\"')
         edit = (

@@ -269,3 +269,48 @@ def test_stored_tables_come_back_as_they_were(rows):
     data = to_parquet(frame)
     pd.testing.assert_frame_equal(from_parquet(data), frame)
     assert to_parquet(from_parquet(data)) == data
+
+
+def seen_at(written):
+    return (Column(name="seen_at", dtype="timestamp", meaning="", nullable=True, written=written),)
+
+
+NINE = pd.Timestamp("2024-03-31T09:00:00")
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        (
+            "with_zone",
+            ["2024-03-31T09:00:00Z", "2024-03-31 11:00:00+02:00", "2024-03-31T04:00-0500"],
+        ),
+        ("epoch_seconds", ["1711875600", "1711875600.0", "1.7118756e9"]),
+    ],
+)
+def test_moments_are_utc_however_they_are_declared_to_be_written(written, values):
+    """Mixed offsets, of summer and winter or of two offices, are moments all the same."""
+    table = read("\n".join(["seen_at", *values, "", ""]).encode(), seen_at(written))
+    assert str(table["seen_at"].dtype) == "datetime64[us]"
+    assert table["seen_at"].dropna().tolist() == [NINE] * len(values)
+
+
+@pytest.mark.parametrize(
+    ("written", "values", "told"),
+    [
+        ("with_zone", ["2024-03-31T09:00:00"], 'write `written="local"`'),
+        ("local", ["2024-03-31T09:00:00Z"], 'write `written="with_zone"`'),
+        ("with_zone", ["2024-03-31T09:00Z", "2024-03-31T09:00"], "with a zone, to the micro"),
+        ("epoch_seconds", ["1711875600", "1711875600000"], "seconds since 1970"),
+        ("epoch_seconds", ["1", "nan"], "seconds since 1970"),
+    ],
+)
+def test_moments_written_otherwise_are_refused_with_the_edit(written, values, told):
+    """A local time taken for UTC, or milliseconds for seconds, would be a silent shift."""
+    assert told in refusal("\n".join(["seen_at", *values, ""]).encode(), seen_at(written))
+
+
+def test_stored_moments_with_a_zone_are_made_utc():
+    """As Parquet files of other programs hold them."""
+    stored = as_parquet(seen_at=[NINE.tz_localize("UTC").tz_convert("Asia/Tokyo"), None])
+    assert read(stored, seen_at("with_zone"))["seen_at"][0] == NINE

@@ -11,16 +11,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mldebt_assets.core.column_types import found_in
+from mldebt_assets.core.column_types import all_of, found_in
 from mldebt_assets.core.drift.kinds import NO_VALUE
+from mldebt_assets.core.schema import Column
 
 if TYPE_CHECKING:
-    from mldebt_assets.core.schema import DType
+    from mldebt_assets.core.schema import DType, Written
 
 ID_LIKE = re.compile(r"(^|[_\W])(id|key|uuid|guid|nr|no|number|code)$|[a-z]Id$", re.IGNORECASE)
 FEW_LEVELS = 12
 LEAST_OF_LEVEL = 5
 """A category is declared where each of its few values comes at least so often."""
+
+LEAST_SECONDS = 1e8
+"""Of 1973: what is less is hardly a moment in seconds since 1970."""
 
 IDENTIFIER_SHARE = 0.9
 LEAST_ROWS = 20
@@ -42,6 +46,7 @@ class Found:
     minimum: float | None = None
     maximum: float | None = None
     levels: tuple[str, ...] = ()
+    written: Written = "local"
     personal: bool = False
     left_out: str = ""
     suspected: str = ""
@@ -63,7 +68,7 @@ def plain(stored: pa.ChunkedArray) -> pa.ChunkedArray | None:
     if types.is_boolean(stored.type) or types.is_time(stored.type):
         return stored.cast(pa.string())
     if types.is_timestamp(stored.type):
-        return stored.cast(pa.timestamp("us", stored.type.tz), safe=False).cast(pa.timestamp("us"))
+        return stored.cast(pa.timestamp("us", "UTC" if stored.type.tz else None), safe=False)
     if types.is_large_string(stored.type) or types.is_string_view(stored.type):
         stored = stored.cast(pa.string())
     if types.is_string(stored.type):
@@ -72,7 +77,7 @@ def plain(stored: pa.ChunkedArray) -> pa.ChunkedArray | None:
         nothing = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(stored)), value_set=words)
         if pc.any(nothing).as_py():
             without = pc.if_else(nothing, None, stored)
-            if without.null_count < len(without) and dtype_of("", without) != "string":
+            if without.null_count < len(without) and type_of("", without)[0] != "string":
                 return without
         return stored
     usable = (
@@ -85,11 +90,23 @@ def plain(stored: pa.ChunkedArray) -> pa.ChunkedArray | None:
     return stored if usable else None
 
 
-def dtype_of(name: str, values: pa.ChunkedArray) -> DType:
-    """Return the narrowest type that every value of a column is of; text where none other is."""
+def type_of(name: str, values: pa.ChunkedArray) -> tuple[DType, Written]:
+    """Return the narrowest type that every value of a column is of; text where none other is.
+
+    A time is also said to be written with a zone or without one.
+    """
     if values.null_count == len(values):
-        return "string"
-    return found_in(name, values).dtype or "string"
+        return "string", "local"
+    found = found_in(name, values)
+    return found.dtype or "string", found.written
+
+
+def seconds_since_1970(name: str, values: pa.ChunkedArray) -> bool:
+    """Return whether a column of numbers may be that; small ones are years or counts."""
+    column = Column(name=name, dtype="timestamp", meaning="", written="epoch_seconds")
+    if values.null_count == len(values) or not all_of(values, column):
+        return False
+    return bool(pc.min(values.cast(pa.float64())).as_py() >= LEAST_SECONDS)
 
 
 def bounds(values: pd.Series[Any], dtype: DType) -> tuple[float | None, float | None]:

@@ -17,9 +17,10 @@ from mldebt_assets.core.profile.columns import (
     LEAST_ROWS,
     Found,
     bounds,
-    dtype_of,
     levels_of,
     plain,
+    seconds_since_1970,
+    type_of,
 )
 from mldebt_assets.core.profile.goal import goal_of
 from mldebt_assets.core.profile.leaks import SUSPECT, disguised, told_alone
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     from mldebt_assets.core.privacy.scan import Finding
     from mldebt_assets.core.profile.goal import Goal, Task
-    from mldebt_assets.core.schema import DType
 
 Every = Literal["month", "week", "day", "file"]
 
@@ -114,7 +114,7 @@ def profile(
     personal = tuple(one for one in scan(texts) if one.counts and one.column != target)
     hidden = {one.column: one for one in reversed(personal)}
     columns = [
-        _found(one, texts[one] if one in hidden else values, personal=one in hidden)
+        _found(one, texts[one] if one in hidden else values, personal=one in hidden, time=time)
         for one, values in usable.items()
     ]
     moment = time_of(columns, time)
@@ -145,12 +145,22 @@ def profile(
     )
 
 
-def _found(name: str, values: pa.ChunkedArray, *, personal: bool) -> Found:
-    dtype: DType = "string" if personal else dtype_of(name, values)
-    declared = Column(name=name, dtype=dtype, meaning="", nullable=True)
+def _found(name: str, values: pa.ChunkedArray, *, personal: bool, time: str | None) -> Found:
+    dtype, written = type_of(name, values)
+    if personal:
+        dtype, written = "string", "local"
+    elif name == time and dtype in {"int64", "float64"} and seconds_since_1970(name, values):
+        dtype, written = "timestamp", "epoch_seconds"
+    declared = Column(name=name, dtype=dtype, meaning="", nullable=True, written=written)
     series, _, _ = typed(pa.table({name: values}), [declared])
-    gaps = bool(values.null_count)
-    return Found(name=name, dtype=dtype, values=series[name], nullable=gaps, personal=personal)
+    return Found(
+        name=name,
+        dtype=dtype,
+        values=series[name],
+        nullable=bool(values.null_count),
+        written=written,
+        personal=personal,
+    )
 
 
 def time_of(columns: Sequence[Found], asked: str | None) -> str | None:
@@ -158,8 +168,10 @@ def time_of(columns: Sequence[Found], asked: str | None) -> str | None:
     times = [one.name for one in columns if one.dtype == "timestamp"]
     if asked is not None and asked not in times:
         raise TableUnfitError.of(
-            f"its column {asked!r} holds values that are no ISO 8601 local times.",
-            "write them as 2024-05-31 or 2024-05-31T12:00:00, or leave --time out.",
+            f"its column {asked!r} holds values that are no ISO 8601 times, all with a zone or all "
+            "without one, nor seconds since 1970.",
+            "write them as 2024-05-31, 2024-05-31T12:00:00 or 2024-05-31T12:00:00+02:00, or leave "
+            "--time out.",
         )
     if asked is None and len(times) > 1:
         raise TableUnfitError.of(

@@ -161,6 +161,7 @@ def _declaration(profile: Profile, name: str, source: str, landing: str) -> str:
 def _column(one: Found) -> str:
     parts = [f"name={literal(one.name)}", f"dtype={literal(one.dtype)}"]
     parts.append(f"meaning={literal(one.name.replace('_', ' '))}")
+    parts += [f"written={literal(one.written)}"] if one.written != "local" else []
     parts += ["nullable=True"] if one.nullable else []
     for what, bound in (("minimum", one.minimum), ("maximum", one.maximum)):
         if bound is not None:
