@@ -77,8 +77,8 @@ IO_CALLS = {
 # Nothing of the file system: the cores there are, and the switches that libraries read at import.
 OS_NAMES = {"cpu_count", "environ"}
 
-# What writes CSV. For people that is core/formula_cells.py alone, which defuses formulas; what lands
-# for machines stays byte-true.
+# What writes CSV. For people that is core/formula_cells.py alone, which defuses formulas; what
+# lands for machines stays byte-true.
 CSV_WRITERS = {"to_csv", "write_csv", "writer", "DictWriter", "CSVWriter"}
 FOR_MACHINES = {"mldebt_assets/sources/nycflights.py", "mldebt_assets/sources/bringing.py"}
 
