@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mldebt_assets.core.errors import BatchRefusedError
+from mldebt_assets.core.privacy.splice import spliced
 from mldebt_assets.core.privacy.texts import as_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 PSEUDONYM_BYTES = 16
 KEY_ID_BYTES = 8
+QUOTES_OF_A_VALUE = 2
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 WHOLE = "land the file again, whole, with values that hold a comma or a line end in quotes."
 
@@ -131,33 +133,60 @@ def _csv(
     pseudonyms: Pseudonyms | None,
 ) -> bytes:
     mark = BYTE_ORDER_MARK if data.startswith(BYTE_ORDER_MARK) else b""
-    rows = records(data[len(mark) :])
-    head = next(rows, b"")
+    head = next(records(data[len(mark) : _head_end(data)]), b"")
     names = [value_of(field) for field in fields(head.rstrip(b"\r\n"))]
     at = [n for n, name in enumerate(names) if name in replaced and name not in dropped]
     gone = [n for n, name in enumerate(names) if name in dropped]
     if not at and not gone:
         return data
-    made = [mark, _without(head, gone)]
-    known: dict[bytes, bytes] = {b"": b"", b'""': b'""'}
-    for number, record in enumerate(rows, start=1):
+    rest, written = data[len(mark) + len(head) :], _Written(pseudonyms)
+    made = None if gone else spliced(rest, len(names), at, written.__getitem__)
+    if made is None:
+        made = b"".join(_row_by_row(rest, batch, written, width=len(names), at=at, gone=gone))
+    return b"".join([mark, _without(head, gone), made])
+
+
+class _Written(dict[bytes, bytes]):
+    """What is written in the place of each written field; what is empty stays so."""
+
+    def __init__(self, pseudonyms: Pseudonyms | None) -> None:
+        super().__init__({b"": b"", b'""': b'""'})
+        self._pseudonyms = pseudonyms
+
+    def __missing__(self, field: bytes) -> bytes:
+        if self._pseudonyms is None:
+            return field
+        made = self._pseudonyms.of(value_of(field).encode("utf-8")).encode("ascii")
+        self[field] = made
+        return made
+
+
+def _row_by_row(
+    rest: bytes, batch: str, written: _Written, *, width: int, at: list[int], gone: list[int]
+) -> Iterator[bytes]:
+    """Yield a file's records with values replaced, and without those in the columns ``gone``."""
+    for number, record in enumerate(records(rest), start=1):
         body = record.rstrip(b"\r\n")
         if not body:
-            made.append(record)
+            yield record
             continue
         found = fields(body)
-        if len(found) != len(names):
-            problem = f"its row {number} has {len(found)} fields instead of {len(names)}."
+        if len(found) != width:
+            problem = f"its row {number} has {len(found)} fields instead of {width}."
             raise BatchRefusedError.of(batch, problem, WHOLE)
         for position in at:
-            field = found[position]
-            if field not in known and pseudonyms is not None:
-                known[field] = pseudonyms.of(value_of(field).encode("utf-8")).encode("ascii")
-            found[position] = known[field]
+            found[position] = written[found[position]]
         for position in reversed(gone):
             del found[position]
-        made += [b",".join(found), record[len(body) :]]
-    return b"".join(made)
+        yield b",".join(found) + record[len(body) :]
+
+
+def _head_end(data: bytes) -> int:
+    """Return where the first line ends that leaves no quote open; the end, where none does."""
+    end = data.find(b"\n") + 1
+    while end and data.count(b'"', 0, end) % 2:
+        end = data.find(b"\n", end) + 1
+    return end or len(data)
 
 
 def records(data: bytes) -> Iterator[bytes]:
@@ -205,6 +234,8 @@ def fields(record: bytes) -> list[bytes]:
 def value_of(field: bytes) -> str:
     """Return what a written field says; UnicodeDecodeError if it is not UTF-8."""
     text = field.decode("utf-8")
+    if text.startswith('"') and text.endswith('"') and text.count('"') == QUOTES_OF_A_VALUE:
+        return text[1:-1]
     return next(iter(csv.reader([text])), [""])[0] if text.startswith('"') else text
 
 
