@@ -12,6 +12,7 @@ from mldebt_assets.assets import (
     suspects,
 )
 from mldebt_assets.assets.keys import PIPELINE_TAG, key
+from mldebt_assets.core.privacy.anonymity import CHECK as ANONYMITY_CHECK
 from mldebt_assets.core.privacy.survey import CHECK as SCAN_CHECK
 from mldebt_assets.pipeline import Pipeline
 
@@ -69,9 +70,13 @@ def scan_job_name(pipeline: Pipeline) -> str:
     return f"{pipeline.name}_scan"
 
 
-def scan_check(pipeline: Pipeline) -> dg.AssetCheckKey:
-    """Return the key of the check that all that is stored is declared."""
-    return dg.AssetCheckKey(key(pipeline, "raw"), SCAN_CHECK)
+def scan_checks(pipeline: Pipeline) -> list[dg.AssetCheckKey]:
+    """Return the keys of the checks that all that is stored is declared, and rows hide as declared.
+
+    The second is there where the pipeline declares quasi-identifiers.
+    """
+    hiding = [] if pipeline.privacy is None else [evidence_check(pipeline, ANONYMITY_CHECK)]
+    return [dg.AssetCheckKey(key(pipeline, "raw"), SCAN_CHECK), *hiding]
 
 
 def evidence_check(pipeline: Pipeline, name: str) -> dg.AssetCheckKey:
@@ -84,7 +89,7 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
     tags = {PIPELINE_TAG: pipeline.name}
     late = [] if pipeline.labels is None else [labels_job(pipeline, tags)]
     proofs = dg.AssetSelection.checks(*(evidence_check(pipeline, one) for one in EVIDENCE_CHECKS))
-    scan = dg.AssetSelection.checks(scan_check(pipeline))
+    scan = dg.AssetSelection.checks(*scan_checks(pipeline))
     return [
         *late,
         dg.define_asset_job(
@@ -105,7 +110,8 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         dg.define_asset_job(
             retraining_job_name(pipeline),
             selection=dg.AssetSelection.assets(*(key(pipeline, one) for one in TRAINING_ASSETS))
-            - proofs,
+            - proofs
+            - scan,
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Train a candidate on what has arrived, and let the gate judge it.",

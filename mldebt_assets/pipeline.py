@@ -25,7 +25,7 @@ from mldebt_assets.core.policies import (
     Split,
     Training,
 )
-from mldebt_assets.core.privacy.policy import Allow, Deny, Pseudonymise
+from mldebt_assets.core.privacy.policy import Allow, Deny, Privacy, Pseudonymise
 from mldebt_assets.core.schema import Column, Expectation
 from mldebt_assets.core.tasks import task_of
 from mldebt_assets.core.tasks.level import LEVELS
@@ -51,6 +51,7 @@ __all__ = [
     "Limits",
     "Performance",
     "Pipeline",
+    "Privacy",
     "Pseudonymise",
     "Retraining",
     "Split",
@@ -133,7 +134,8 @@ class Pipeline:
     what time its data are of: ``batch_end`` reads it. ``row_key`` names the columns that are unique
     together; without it, a row is known by all that is in it but the target. ``subject`` is the
     column that says whose row it is, for whoever wants to be forgotten; without it, that is the one
-    pseudonymised column, where there is only one.
+    pseudonymised column, where there is only one. ``privacy`` is how many rows must share what may
+    tell who they are of.
     """
 
     name: str
@@ -148,6 +150,7 @@ class Pipeline:
     target: Target
     features: Callable[[pd.DataFrame], pd.DataFrame]
     expectations: tuple[Expectation, ...] = ()
+    privacy: Privacy | None = None
     least_rows: int = 1
     quarantine_limit: float = 0.01
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]] = field(default_factory=dict)
@@ -211,6 +214,11 @@ class Pipeline:
 
     def _refuse_hidden_columns(self, used: set[str]) -> None:
         """Refuse what needs a column that never comes, or the clear values of a pseudonymised."""
+        if self.privacy is not None:
+            dtypes = {column.name: column.dtype for column in self.batch_columns}
+            told = self.privacy.contradiction(dtypes)
+            if told is not None:
+                raise DeclarationError.of(self.name, *told)
         denied = sorted(c.name for c in self.columns if isinstance(c.privacy, Deny))
         needed = sorted(used & set(denied))
         if needed:

@@ -26,7 +26,7 @@ from mldebt_assets.jobs import (
     evidence_check,
     evidence_job_name,
     retraining_job_name,
-    scan_check,
+    scan_checks,
     scan_job_name,
 )
 from mldebt_assets.pipeline import Pipeline
@@ -84,7 +84,9 @@ def build(pipeline: Pipeline) -> list[dg.ScheduleDefinition]:
     def scan(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if not context.instance.get_dynamic_partitions(batches(pipeline).name or ""):
             return dg.SkipReason("No batch has arrived yet, so nothing is to be scanned.")
-        return dg.RunRequest(asset_check_keys=[scan_check(pipeline)])
+        champion = platform().record(pipeline.name).champion()
+        asked = scan_checks(pipeline)
+        return dg.RunRequest(asset_check_keys=asked if champion is not None else asked[:1])
 
     return [
         by_the_clock(

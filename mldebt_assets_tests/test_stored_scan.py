@@ -1,19 +1,25 @@
 """What is stored is scanned again: what nobody declares is told, and what should be hidden."""
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from mldebt_assets import pipelines
 from mldebt_assets.answers.status import status_of
+from mldebt_assets.assets.anonymity import shown
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.privacy import survey
 from mldebt_assets.definitions import define
-from mldebt_assets.jobs import batch_job_name, scan_check, scan_job_name
+from mldebt_assets.jobs import batch_job_name, scan_checks, scan_job_name
 from mldebt_assets.monitoring.problems import Ended, mended_by_hand, of_run
 from mldebt_assets.monitoring.standing import Over, Standing
-from mldebt_assets.pipeline import Allow, Pseudonymise
+from mldebt_assets.papers import data_sheet
+from mldebt_assets.papers.dossier import gather
+from mldebt_assets.pipeline import Allow, Privacy, Pseudonymise
+from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.replay import SILENT
 from mldebt_assets.schedules import scan_name
 from mldebt_assets_tests import sample
@@ -37,8 +43,8 @@ def world(tmp_path_factory):
         yield made
 
 
-def declare(world, column):
-    world.pipeline = declaring(sample.pipeline(world.landing), column)
+def declare(world, column, **others):
+    world.pipeline = declaring(sample.pipeline(world.landing), column, **others)
     world.definitions = define([world.pipeline])
 
 
@@ -46,8 +52,8 @@ def declare(world, column):
 def declared_as(world, monkeypatch):
     """Declares the contacts otherwise than when they came, for one test."""
 
-    def declared(column):
-        declare(world, column)
+    def declared(column, **others):
+        declare(world, column, **others)
         monkeypatch.setattr(pipelines, "PIPELINES", (world.pipeline,))
 
     yield declared
@@ -55,21 +61,21 @@ def declared_as(world, monkeypatch):
 
 
 def by_the_schedule(world):
-    """Run what the schedule asks for; return the one evaluation, and the run as alerts see it."""
+    """Run what the schedule asks for; return the evaluations, and the run as alerts see it."""
     (request,) = ticked(world, scan_name(world.pipeline)).run_requests
     job = world.definitions.get_repository_def().get_job(scan_job_name(world.pipeline))
     done = job.get_subset(asset_check_selection={*request.asset_check_keys}).execute_in_process(
         instance=world.instance, run_config={**SILENT, **request.run_config}, tags=request.tags
     )
-    (found,) = done.get_asset_check_evaluations()
     record = world.instance.get_run_record_by_id(done.run_id)
-    return found, Ended(world.pipeline, record, record.end_time)
+    ended = Ended(world.pipeline, record, record.end_time)
+    return *done.get_asset_check_evaluations(), ended
 
 
 def test_the_schedule_waits_for_a_batch_and_then_asks_for_the_one_check(world):
     assert world.before.skip_message == "No batch has arrived yet, so nothing is to be scanned."
     (request,) = ticked(world, scan_name(world.pipeline)).run_requests
-    assert request.asset_check_keys == [scan_check(world.pipeline)]
+    assert request.asset_check_keys == scan_checks(world.pipeline)
 
 
 def test_a_batch_is_not_scanned_twice_as_it_comes(world):
@@ -125,6 +131,42 @@ def test_clear_values_that_should_be_hidden_are_told(world, declared_as):
     assert told["problem"] == (f"has clear values, and is declared as pseudonymised, in {BATCH}")
     assert told["fix"].startswith("land these batches again")
     assert "lovelace" not in said.out
+
+
+def test_rows_that_do_not_hide_are_told_by_size_and_the_data_sheet_says_so(world, declared_as):
+    """Of whoever stands alone nothing is shown but that there is somebody."""
+    hidden = Privacy(quasi_identifiers=("depot", "day"), sensitive=("contact",), k=20, l=2)
+    declared_as(contact(Allow(reason="staff, by contract")), privacy=hidden)
+    found, scanned, _ = by_the_schedule(world)
+    assert (scanned.passed, found.passed, found.check_name) == (True, True, "k_anonymous")
+    assert re.search(
+        r"k is 2\d of 20 declared: [\d,]+ rows in 26 groups by depot, day", found.description
+    )
+    alone = replace(hidden, quasi_identifiers=("depot", "weight_kg"))
+    declared_as(contact(Allow(reason="staff, by contract")), privacy=alone)
+    said = mldebt("scan", "parcels", "--json")
+    told = said.document["anonymity"]
+    assert (said.code, said.document["ok"], told["passed"], told["k"]) == (1, True, False, 1)
+    assert "weight_kg alone has too many values to hide in" in told["reason"]
+    assert "north" not in told["reason"]
+    assert "not hidden" in mldebt("scan", "parcels").out
+    answer = status_of(world.instance, world.platform, world.pipeline, datetime.now(UTC))
+    question = answer["questions"]["personal_data"]
+    assert (question["standing"], question["evidence"]["anonymity"]["passed"]) == ("warning", False)
+    champion = world.platform.record("parcels").champion()
+    sheet = data_sheet.privacy(gather(world.instance, world.platform, world.pipeline, champion))
+    assert dict(sheet.rows)["how rows hide"].startswith("k is 1 of 20 declared: ")
+
+
+def test_before_a_champion_nothing_is_measured_of_its_rows(world, monkeypatch):
+    """A check that fails on nothing is a false alarm."""
+    declared = replace(world.pipeline, privacy=Privacy(quasi_identifiers=("depot",)))
+    monkeypatch.setattr(PromotionRecord, "champion", lambda _: None)
+    (request,) = ticked(
+        replace(world, pipeline=declared, definitions=define([declared])), scan_name(declared)
+    ).run_requests
+    assert [one.name for one in request.asset_check_keys] == [survey.CHECK]
+    assert shown(world.instance, world.platform, declared, "me") is None
 
 
 def test_bytes_that_cannot_be_read_are_no_pass(world, monkeypatch):

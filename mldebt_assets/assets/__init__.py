@@ -1,6 +1,7 @@
 """The stages in the order in which data flows; each module builds one stage of a pipeline."""
 
 from mldebt_assets.assets import (
+    anonymity,
     champion,
     drift_report,
     evaluation,
@@ -42,6 +43,7 @@ TRAINING_STAGES = (
     model,
     evaluation,
     champion,
+    anonymity,
     membership,
     suspects,
     rollback,

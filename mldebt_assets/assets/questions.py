@@ -16,6 +16,7 @@ from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.personal_data import in_words
 from mldebt_assets.assets.stored_scan import STAGE
 from mldebt_assets.core.errors import SnapshotError, UnreachableError
+from mldebt_assets.core.privacy.anonymity import CHECK as ANONYMITY
 from mldebt_assets.core.privacy.survey import CHECK as STORED
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import Champion, Fact, champions_of, way_back
@@ -173,15 +174,22 @@ def personal_data(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[
     )
     known = stored.metadata.get(SCAN)
     again = newest_evidence(instance, pipeline, STORED, (BY,), stage=STAGE)
+    hidden = (
+        None
+        if pipeline.privacy is None
+        else newest_evidence(instance, pipeline, ANONYMITY, (BY, "version"))
+    )
     if known is None:
         return Answer(said=NOT_SCANNED, due=True)
     unscanned = known["unscanned"]
     said = in_words(known) + (f"; not scanned: {', '.join(unscanned)}" if unscanned else "")
-    if again is not None:
-        said += f"; again since: {' '.join(str(again['said']).removesuffix('.').splitlines())}"
+    for since, shown in (("again since", again), ("how rows hide", hidden)):
+        if shown is not None:
+            said += f"; {since}: {' '.join(str(shown['said']).removesuffix('.').splitlines())}"
+    told = [shown for shown in (again, hidden) if shown is not None]
     return Answer(
         said=said,
-        standing=WARNING if unscanned or (again and not again["passed"]) else OK,
+        standing=OK if not unscanned and all(one["passed"] for one in told) else WARNING,
         due=True,
         evidence={
             "asset": asset.to_user_string(),
@@ -189,9 +197,10 @@ def personal_data(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[
             "storage_id": stored.storage_id,
             "run_id": stored.run_id,
             "scanned_again": again,
+            "anonymity": hidden,
             **known,
         },
-        timestamp=max(stored.timestamp, again["timestamp"] if again else 0.0),
+        timestamp=max([stored.timestamp, *(one["timestamp"] for one in told)]),
         page=page_of(asset.to_user_string()),
     )
 

@@ -911,6 +911,22 @@ class ScannedColumn(TypedDict):
     fix: str | None
 
 
+class AnonymityOfRows(TypedDict):
+    """How well a version's rows hide among each other; of groups only sizes are told."""
+
+    version: int
+    passed: bool
+    reason: str
+    rows: int
+    groups: int
+    k: int
+    smallest: list[int]
+    rows_below: int
+    diversity: dict[str, int]
+    groups_below: dict[str, int]
+    too_fine: list[str]
+
+
 class Scan(TypedDict):
     """What a scan for personal data found, ``of`` a pipeline or a file."""
 
@@ -918,6 +934,7 @@ class Scan(TypedDict):
     ok: bool
     batches: int
     columns: list[ScannedColumn]
+    anonymity: AnonymityOfRows | None
     seconds: float
 
 

@@ -30,7 +30,8 @@ def scan(what: What, as_json: AsJson = False) -> None:
     Every column is told: the kinds that were found, by whom, in how many of its distinct values,
     how these are written (9 for digits, A and a for letters, never a value), what is declared of
     it and what to declare. What is found of a pipeline is kept as the check `stored_personal_data`
-    on its raw snapshots. It ends with 1 where something is not declared, or not hidden as declared.
+    on its raw snapshots, and how well the champion's rows hide as `k_anonymous`, where
+    quasi-identifiers are declared. It ends with 1 where something is not declared, or not hidden.
 
     Example: `mldebt scan flight_delays`
     """
@@ -38,16 +39,19 @@ def scan(what: What, as_json: AsJson = False) -> None:
     if declared is None:
         answer = of_file(Path(what).expanduser(), None)
     else:
+        from mldebt_assets.assets.anonymity import shown
         from mldebt_assets.assets.stored_scan import scanned
         from mldebt_assets.by_hand import who
 
         with opened() as (platform, instance), progress.status("scanning every batch"):
             answer = scanned(instance, platform, declared, who(), None)
+            answer["anonymity"] = shown(instance, platform, declared, who())
     if as_json:
         print_json(answer)
     else:
         show(answer)
-    if not answer["ok"]:
+    hides = answer["anonymity"] is None or answer["anonymity"]["passed"]
+    if not (answer["ok"] and hides):
         raise typer.Exit(EXIT_NO)
 
 
@@ -83,6 +87,7 @@ def of_file(file: Path, also: "Also | None") -> dict[str, Any]:
         "ok": all(one.problem is None for one in told),
         "batches": 1,
         "columns": [one.as_dict() for one in told],
+        "anonymity": None,
         "seconds": time.monotonic() - started,
     }
 
@@ -106,6 +111,10 @@ def show(answer: dict[str, Any]) -> None:
     for one in answer["columns"]:
         if one["problem"] is not None:
             say(f"\n{one['column']!r} {one['problem']}.\nFix: {one['fix']}.")
+    if answer["anonymity"] is not None:
+        passed = "[green]hidden[/]" if answer["anonymity"]["passed"] else "[red]not hidden[/]"
+        out.print(f"\nrows of v{answer['anonymity']['version']}: {passed}")
+        say(answer["anonymity"]["reason"])
     rest = len(answer["columns"]) - len(known)
     say(f"{rest} other columns: nothing found." if known else f"{rest} columns were looked at.")
 

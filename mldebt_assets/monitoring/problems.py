@@ -19,6 +19,7 @@ from mldebt_assets.assets.keys import (
 )
 from mldebt_assets.automation.failures import CODE_TAG, after_failures, failure_of
 from mldebt_assets.core.errors import RecordError
+from mldebt_assets.core.privacy.anonymity import CHECK as ANONYMITY
 from mldebt_assets.core.privacy.survey import CHECK as STORED
 from mldebt_assets.jobs import batch_job_name, evidence_job_name, scan_job_name
 from mldebt_assets.monitoring.standing import Over, Problem
@@ -40,6 +41,7 @@ COMMANDS = {
     reproduction.CHECK: "mldebt reproduce {name}",
     rollback.CHECK: "mldebt rollback {name} --drill",
     STORED: "mldebt scan {name}",
+    ANONYMITY: "mldebt scan {name}",
 }
 # What a person may show outside any run, by the stage whose check it is.
 BY_HAND = (
@@ -47,6 +49,7 @@ BY_HAND = (
     ("champion", rollback.CHECK),
     ("champion", four_questions.CHECK),
     (stored_scan.STAGE, STORED),
+    ("champion", ANONYMITY),
 )
 SCORED_ALL_THE_SAME = "The batch is scored all the same; nothing learns from it."
 # What a check's asset was held against: the same finding against another champion is news.

@@ -101,6 +101,7 @@ def privacy(dossier: dict[str, Any]) -> Facts:
                 (name, ", ".join([*one["kinds"], one["declared"] or "perhaps, and not declared"]))
                 for name, one in known["columns"].items()
             ),
+            ("how rows hide", dossier["anonymity"] or NOT_DECLARED),
             ("retention", retention(dossier)),
         )
     )

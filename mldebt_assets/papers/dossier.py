@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.lineage import trace
 from mldebt_assets.answers.walk import walk
+from mldebt_assets.assets.anonymity import measured
 from mldebt_assets.assets.collecting import SCAN
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.features import BOOKKEEPING
+from mldebt_assets.core.privacy.anonymity import judge
 from mldebt_assets.pipeline import as_configuration
 from mldebt_assets.promotions import ACT
 from mldebt_assets.snapshots import COLUMN_SCHEMA, at_storage_id
@@ -55,6 +57,7 @@ def gather(
         "evaluation": without_drawings(platform.snapshots.load(evaluated.snapshot)),
         "inputs": inputs_of(list(stages["features"].values())[-1]),
         "personal_data": training_set.metadata.get(SCAN),
+        "anonymity": anonymity_of(instance, platform, pipeline, training_set),
         "batches": batches_of(stages, platform.snapshots.load(training_set.snapshot)),
         "artefacts": {
             stage: {name: body[stage][name] for name in ("sha256", "md5", "bytes")}
@@ -78,6 +81,20 @@ def promotion_of(champion: Champion) -> dict[str, Any]:
         **{name: fact.body.get(name) for name in by_person},
         "drift_reference": fact.body["reference"],
     }
+
+
+def anonymity_of(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, training_set: Stored
+) -> str | None:
+    """Return how well the rows that were learned hide, in words; None where that is not declared.
+
+    Its name and parts are those of the check ``k_anonymous``.
+    """
+    declared = pipeline.privacy
+    if declared is None:
+        return None
+    found = measured(instance, platform, pipeline, declared, training_set)
+    return judge(found, declared).reason.partition("\n")[0]
 
 
 def without_drawings(evaluation: dict[str, Any]) -> dict[str, Any]:
