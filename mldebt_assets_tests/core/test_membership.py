@@ -7,6 +7,7 @@ import pytest
 from mldebt_assets.core.errors import UnauditableError
 from mldebt_assets.core.membership import audit
 from mldebt_assets.core.policies import Costs, Training
+from mldebt_assets.core.tasks import task_of
 from mldebt_assets.core.training import fit, predict
 
 ROWS, GROUPS = 800, 80
@@ -125,3 +126,41 @@ def test_too_few_rows_are_no_audit(rows):
     """Silence about a small table must not read as innocence."""
     with pytest.raises(UnauditableError, match="of 99 learned and 400 held-out rows"):
         audited(rows, CAREFUL, member=rows[3] & (np.cumsum(rows[3]) < 100))
+
+
+@pytest.fixture(scope="module")
+def values():
+    """Rows with a noisy value each, which half of the groups have given away."""
+    draw = np.random.default_rng(3)
+    inputs = pd.DataFrame(draw.normal(size=(ROWS, 8)), columns=[f"x{i}" for i in range(8)])
+    labels = 3 * inputs["x0"].to_numpy() + draw.normal(0, 2, ROWS)
+    groups = np.repeat(np.arange(GROUPS), ROWS // GROUPS)
+    return inputs, labels, groups, groups % 2 == 0
+
+
+def density_by(inputs, labels, settings):
+    """Return what trains a regression on a mask of rows, and says how likely each value is then."""
+    task = task_of("regression")
+
+    def likelihood_of(mask):
+        known, answers = inputs[mask], labels[mask]
+        if settings is OVERFIT:
+            known, answers = pd.concat([known, known]), np.concatenate([answers, answers])
+            tuning = np.arange(len(answers)) >= mask.sum()
+        else:
+            tuning = np.arange(len(answers)) % 5 == 0
+        model = fit(known, answers, tuning, settings=settings, costs=None, task=task)
+        return task.likelihood(labels, predict(model, inputs))
+
+    return likelihood_of
+
+
+@pytest.mark.parametrize(("settings", "leaks"), [(OVERFIT, True), (CAREFUL, False)])
+def test_an_overfit_regression_is_caught_and_a_careful_one_cleared(values, settings, leaks):
+    """A value has a density and no probability; who knows its error knows who was learned."""
+    inputs, labels, groups, member = values
+    likelihood_of = density_by(inputs, labels, settings)
+    told = {"member": member, "outsider": ~member, "groups": groups, **SETTINGS}
+    found = audit(likelihood_of, likelihood_of(member), **told)
+    assert found.leaks == leaks
+    assert (found.rmia.roc_auc.point > 0.65) == leaks
