@@ -12,6 +12,7 @@ from packaging.version import Version
 
 from mldebt_assets import pipelines
 from mldebt_assets.core.errors import HomeError, MLDebtError
+from mldebt_assets.core.privacy.policy import Pseudonymise
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.home import project_root
 
@@ -34,6 +35,7 @@ def diagnose(home: Home) -> dict[str, list[Verdict]]:
         "Home": [complete_home(home)],
         "Landing folders": [landing_folder(pipeline) for pipeline in pipelines.PIPELINES],
         "Production": [production(home, pipeline) for pipeline in pipelines.PIPELINES],
+        "Pseudonyms": [pseudonym_key(home, pipeline) for pipeline in pipelines.PIPELINES],
         "Alerts": [alerts()],
     }
 
@@ -147,6 +149,23 @@ def production(home: Home, pipeline: Pipeline) -> Verdict:
     told = [f"v{champion.version}" for champion in reversed(stack[-2:])]
     fine = f"MLflow has {' and, before it, '.join(told)}"
     return _finding(name, problem.replace("\n", " ") or None, fine)
+
+
+def pseudonym_key(home: Home, pipeline: Pipeline) -> Verdict:
+    """Where a pipeline makes pseudonyms, their key is there, nobody else's, and the one it had."""
+    from mldebt_assets.assets.collecting import key_of, pseudonyms_of
+    from mldebt_assets.resources import Platform
+
+    platform, name = Platform(home), f"key of {pipeline.name}"
+    if not any(isinstance(column.privacy, Pseudonymise) for column in pipeline.columns):
+        return _finding(name, None, "none is needed: no column is pseudonymised")
+    try:
+        found = pseudonyms_of(pipeline, platform).key_id
+        pinned = key_of(platform.record(pipeline.name).facts())
+    except MLDebtError as error:
+        return _finding(name, str(error).replace("\n", " "), "")
+    when = "not used yet" if pinned is None else "the one it was begun with"
+    return _finding(name, None, f"its id is {found}: {when}")
 
 
 def alerts() -> Verdict:

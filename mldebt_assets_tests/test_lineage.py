@@ -172,10 +172,10 @@ def test_a_key_with_a_moment_finds_its_row(world, midnights):
     times = ["2020-01-01T00:00:00", "2020-01-02T00:00:00" if midnights else "2020-01-02T08:30:00"]
     table = pd.DataFrame({"sent_at": pd.to_datetime(times), "depot": ["a,b", "sent_at"]})
     first, second = row_ids(table, pipeline.row_key)
-    assert first in ids_of_key(pipeline, "sent_at=2020-01-01,depot=a,b")
-    assert first in ids_of_key(pipeline, "depot=a,b,sent_at=2020-01-01T00:00")
-    assert second in ids_of_key(pipeline, f"sent_at={times[1]},depot=sent_at")
-    assert second not in ids_of_key(pipeline, f"sent_at={times[0]},depot=sent_at")
+    assert first in ids_of_key(world.platform, pipeline, "sent_at=2020-01-01,depot=a,b")
+    assert first in ids_of_key(world.platform, pipeline, "depot=a,b,sent_at=2020-01-01T00:00")
+    assert second in ids_of_key(world.platform, pipeline, f"sent_at={times[1]},depot=sent_at")
+    assert second not in ids_of_key(world.platform, pipeline, f"sent_at={times[0]},depot=sent_at")
 
 
 def test_a_moment_with_a_zone_finds_its_row(world):
@@ -184,9 +184,9 @@ def test_a_moment_with_a_zone_finds_its_row(world):
     others = [one for one in world.pipeline.columns if one.name != "sent_at"]
     pipeline = dataclasses.replace(world.pipeline, row_key=("sent_at",), columns=(sent, *others))
     [first] = row_ids(pd.DataFrame({"sent_at": pd.to_datetime(["2020-01-01T08:30"])}), ["sent_at"])
-    assert first in ids_of_key(pipeline, "sent_at=2020-01-01T09:30:00+01:00")
+    assert first in ids_of_key(world.platform, pipeline, "sent_at=2020-01-01T09:30:00+01:00")
     with pytest.raises(RowKeyError, match="sent_at as timestamp"):
-        ids_of_key(pipeline, "sent_at=2020-01-01T08:30:00")
+        ids_of_key(world.platform, pipeline, "sent_at=2020-01-01T08:30:00")
 
 
 @pytest.fixture

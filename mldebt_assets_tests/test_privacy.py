@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import pandas as pd
 import pytest
 
 from mldebt_assets import pipelines
+from mldebt_assets.answers.prediction import ids_of_key
 from mldebt_assets.assets.collecting import SCAN, collect, key_of
 from mldebt_assets.assets.keys import key
 from mldebt_assets.automation.arrivals import all_arrivals
@@ -18,10 +20,12 @@ from mldebt_assets.core.errors import (
     PersonalDataError,
     PseudonymKeyError,
 )
+from mldebt_assets.core.features import row_ids
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.core.privacy.declared import CHECK
 from mldebt_assets.core.privacy.pseudonyms import Pseudonyms
 from mldebt_assets.definitions import define
+from mldebt_assets.diagnosis import pseudonym_key
 from mldebt_assets.pipeline import Allow, Column, Deny, Pseudonymise, Retraining, Split
 from mldebt_assets.pseudonym_key import (
     FILE_VARIABLE,
@@ -198,6 +202,47 @@ def test_another_key_is_refused_before_anything_runs(world, taken_in, monkeypatc
     pinned = key_of(world.platform.record("parcels").facts())
     with pytest.raises(PseudonymKeyError, match=rf"is another one \(id .*begun with \(id {pinned}"):
         world.replay()
+
+
+ADA = "lovelace0@example.org"
+
+
+def test_a_row_is_found_by_the_clear_value_of_its_key_where_the_pseudonyms_key_is(
+    world, taken_in, monkeypatch
+):
+    """Whoever is asked about a person has the name, not what stands for it."""
+    named = declaring(sample.pipeline(world.landing), contact(Pseudonymise(), nullable=False))
+    pipeline = dataclasses.replace(named, row_key=("contact",))
+    hidden = Pseudonyms(SECRET.encode()).of(ADA.encode())
+    wanted = set(row_ids(pd.DataFrame({"contact": [hidden]}), ("contact",)))
+    assert ids_of_key(world.platform, pipeline, f"contact={ADA}") == wanted
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert ids_of_key(world.platform, pipeline, f"contact={hidden}") == wanted
+    with pytest.raises(PseudonymKeyError, match="is missing") as refused:
+        ids_of_key(world.platform, pipeline, f"contact={ADA}")
+    assert ADA not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "told"),
+    [
+        (SECRET, "the one it was begun with"),
+        ("", "is missing, and without it"),
+        ("x" * 40, "is another one"),
+    ],
+    ids=["the same", "missing", "another"],
+)
+def test_the_doctor_looks_at_the_key_where_a_pipeline_needs_one(
+    world, taken_in, monkeypatch, secret, told
+):
+    """Else the next batch is the first to say so, at night."""
+    monkeypatch.setenv(KEY_VARIABLE, secret)
+    found = pseudonym_key(world.home, world.pipeline)
+    assert found.passed is (secret == SECRET)
+    assert told in found.reason
+    assert ("Fix: " in found.reason) is not found.passed
+    assert not secret or secret not in found.reason
+    assert pseudonym_key(world.home, sample.pipeline(world.landing)).passed
 
 
 def collected(world, pipeline, table, suffix=".csv"):

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.assets.collecting import pseudonyms_of
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.training_set import made_from
 from mldebt_assets.core.errors import (
@@ -20,6 +21,8 @@ from mldebt_assets.core.errors import (
     UnknownPredictionError,
 )
 from mldebt_assets.core.features import ROW_ID, row_ids
+from mldebt_assets.core.privacy.policy import Pseudonymise
+from mldebt_assets.core.privacy.pseudonyms import PSEUDONYM_BYTES
 from mldebt_assets.forgotten import withdrawn
 from mldebt_assets.snapshots import newest_first
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from mldebt_assets.resources import Platform
     from mldebt_assets.snapshots import Stored
 
+A_PSEUDONYM = re.compile(rf"[0-9a-f]{{{2 * PSEUDONYM_BYTES}}}")
 MOMENTS = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -115,13 +119,15 @@ def decided(row: dict[str, Any]) -> bool | str | None:
     return decision if decision is None or isinstance(decision, str) else bool(decision)
 
 
-def ids_of_key(pipeline: Pipeline, text: str) -> set[str]:
+def ids_of_key(platform: Platform, pipeline: Pipeline, text: str) -> set[str]:
     """Return the ids that a row has whose key is written ``column=value,column=value``.
 
     There are several where the key has a moment: how it was written into the id depends on
-    whether all moments of its batch are midnights.
+    whether all moments of its batch are midnights. Of a column that is pseudonymised, the clear
+    value may be given as well as its pseudonym.
 
-    Raises: RowKeyError if the text does not name each column of the key once, in its type.
+    Raises: RowKeyError if the text does not name each column of the key once, in its type;
+            PseudonymKeyError where a clear value is given, and its key is not there.
     """
     import pandas as pd
 
@@ -132,9 +138,18 @@ def ids_of_key(pipeline: Pipeline, text: str) -> set[str]:
     given = {name: value for name, _, value in parts}
     if len(given) != len(parts) or given.keys() != set(pipeline.row_key):
         raise RowKeyError.of(pipeline.name, pipeline.row_key, "each of these once")
-    spellings = [written(pipeline, pipeline.column(name), given[name]) for name in pipeline.row_key]
+    stored = {name: as_stored(platform, pipeline, name, value) for name, value in given.items()}
+    spellings = [written(pipeline, pipeline.column(one), stored[one]) for one in pipeline.row_key]
     keys = pd.DataFrame(list(product(*spellings)), columns=list(pipeline.row_key), dtype=object)
     return set(row_ids(keys, pipeline.row_key))
+
+
+def as_stored(platform: Platform, pipeline: Pipeline, name: str, text: str) -> str:
+    """Return a value of a column as snapshots have it: its pseudonym, where the column has some."""
+    hidden = isinstance(pipeline.column(name).privacy, Pseudonymise)
+    if not hidden or not text or A_PSEUDONYM.fullmatch(text):
+        return text
+    return pseudonyms_of(pipeline, platform).of(text.encode("utf-8"))
 
 
 def written(pipeline: Pipeline, column: Column, text: str) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mldebt_assets.assets.collecting import key_of, opened_or_not
+from mldebt_assets.assets.collecting import opened_or_not, pseudonyms_of
 from mldebt_assets.assets.forgetting import parsed_rows, row_texts
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.labels import label_rows
@@ -18,7 +18,6 @@ from mldebt_assets.core.privacy.forgetting import theirs
 from mldebt_assets.core.privacy.policy import Pseudonymise
 from mldebt_assets.forgotten import withdrawn
 from mldebt_assets.promotions import champion_of, deletions
-from mldebt_assets.pseudonym_key import pseudonyms_of_this_machine, require_pinned
 from mldebt_assets.snapshots import newest_first
 
 if TYPE_CHECKING:
@@ -100,9 +99,7 @@ def subject_of(platform: Platform, pipeline: Pipeline, value: str) -> Subject:
             "nothing says whose row it is, so nobody can be forgotten.",
             "name the column that does: Pipeline(subject='…').",
         )
-    pseudonyms = pseudonyms_of_this_machine()
-    pinned = key_of(platform.record(pipeline.name).facts())
-    require_pinned(pseudonyms.key_id, pinned, pipeline.name)
+    pseudonyms = pseudonyms_of(pipeline, platform)
     hidden = isinstance(pipeline.column(column).privacy, Pseudonymise)
     stored = pseudonyms.of(value.encode("utf-8")) if hidden else value
     return Subject(column, stored, pseudonyms.mark(stored))

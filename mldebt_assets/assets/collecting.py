@@ -150,12 +150,21 @@ def pinned_pseudonyms(pipeline: Pipeline, platform: Platform) -> Pseudonyms:
 
     Raises: PseudonymKeyError where the key is missing, unsafe, or another one.
     """
-    pseudonyms = pseudonyms_of_this_machine()
+    pseudonyms = pseudonyms_of(pipeline, platform)
     record = platform.record(pipeline.name)
-    pinned = key_of(record.facts())
-    require_pinned(pseudonyms.key_id, pinned, pipeline.name)
-    if pinned is None:
+    if key_of(record.facts()) is None:
         record.append("key_pinned", {"key_id": pseudonyms.key_id}, effective_at=datetime.now(UTC))
+    return pseudonyms
+
+
+def pseudonyms_of(pipeline: Pipeline, platform: Platform) -> Pseudonyms:
+    """Return the pseudonyms of this machine's key, which is the pipeline's, once that has one.
+
+    Raises: PseudonymKeyError where the key is missing, unsafe, or another one.
+    """
+    pseudonyms = pseudonyms_of_this_machine()
+    pinned = key_of(platform.record(pipeline.name).facts())
+    require_pinned(pseudonyms.key_id, pinned, pipeline.name)
     return pseudonyms
 
 

@@ -145,7 +145,7 @@ def of_row(
     from mldebt_assets.answers.lineage import deletion_of, trace
     from mldebt_assets.answers.prediction import ids_of_key, prediction_of
 
-    ids = {prediction} if prediction else ids_of_key(declared, row or "")
+    ids = {prediction} if prediction else ids_of_key(platform, declared, row or "")
     found, decision = prediction_of(instance, platform, declared, ids, batch)
     known = platform.record(declared.name).facts()
     said = {"deleted": deletion_of(known, decision.body["version"]), "prediction": found}
