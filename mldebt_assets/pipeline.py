@@ -136,6 +136,9 @@ class Pipeline:
     column that says whose row it is, for whoever wants to be forgotten; without it, that is the one
     pseudonymised column, where there is only one. ``privacy`` is how many rows must share what may
     tell who they are of.
+
+    ``slices`` are looked at, ``groups`` are promised: a candidate that leaves one of them behind is
+    refused. Each is a column, or a function of the rows; it need not be an input of the model.
     """
 
     name: str
@@ -154,6 +157,9 @@ class Pipeline:
     least_rows: int = 1
     quarantine_limit: float = 0.01
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]] = field(default_factory=dict)
+    groups: Mapping[str, str | Callable[[pd.DataFrame], pd.Series[str]]] = field(
+        default_factory=dict
+    )
     batch_end: Callable[[str], datetime] | None = None
     split: Split = field(default_factory=Split)
     training: Training = field(default_factory=Training)
@@ -173,7 +179,7 @@ class Pipeline:
                 self.name, f"it declares {', '.join(twice)} twice.", "remove one of the two."
             )
         books = filter(None, (self.time, self.split.group, self.subject))
-        used = {*self.row_key, *books, *self.target.reads, *self.drift.ignore}
+        used = {*self.row_key, *books, *self.target.reads, *self.drift.ignore, *self.group_columns}
         unknown = sorted(used - set(names))
         if unknown:
             raise DeclarationError.of(
@@ -203,7 +209,7 @@ class Pipeline:
             )
         judged = {str(rule.arguments.get("column")) for rule in self.expectations}
         books = filter(None, (self.time, self.split.group, self.subject))
-        needed = {*self.row_key, *books, *judged} & set(self.target.reads)
+        needed = {*self.row_key, *books, *judged, *self.group_columns} & set(self.target.reads)
         if needed:
             raise DeclarationError.of(
                 self.name,
@@ -235,6 +241,12 @@ class Pipeline:
                     self.name,
                     f"{column.name} is pseudonymised, so it is text that says nothing but who.",
                     "declare it as `string`, and read the target from other columns.",
+                )
+            if column.name in self.group_columns:
+                raise DeclarationError.of(
+                    self.name,
+                    f"{column.name} is pseudonymised, so each of its values is a group of one.",
+                    "name a column whose values many rows share in `groups`.",
                 )
 
     def _refuse_half_a_task(self) -> None:
@@ -276,6 +288,11 @@ class Pipeline:
     def column(self, name: str) -> Column:
         """Return the declared column of this name; KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
+
+    @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns that are promised groups as they are."""
+        return tuple(one for one in self.groups.values() if isinstance(one, str))
 
     @property
     def batch_columns(self) -> tuple[Column, ...]:

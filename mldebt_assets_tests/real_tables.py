@@ -100,7 +100,7 @@ def declared(landing: Path, name: str, inputs: tuple[str, ...], **own: object) -
         batch_end=month_end,
         split=Split(group="sheet"),
         slices={"half": half},
-        gate=Gate(slice_rows=40),
+        gate=Gate(slice_rows=40, group_rows=20),
         performance=Performance(least_rows=50),
         drift=Drift(ignore=("row",)),
         retraining=Retraining(first_batches=2, always=True),
@@ -141,6 +141,7 @@ def diabetes(landing: Path) -> Pipeline:
             task="regression",
         ),
         features=blood,
+        groups={"sex": "sex"},
         training=Training(
             members=2, linear_members=1, epochs=40, batch_rows=16, hidden=(8,), weight_decay=0.1
         ),

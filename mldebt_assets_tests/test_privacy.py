@@ -352,6 +352,22 @@ def test_a_key_in_a_file_of_its_owner_is_the_same_key(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("privacy", "problem"),
+    [(Deny(), "uses depot, which its privacy denies"), (Pseudonymise(), "is a group of one")],
+    ids=["denied", "pseudonymised"],
+)
+def test_no_group_is_promised_by_what_may_not_be_known(tmp_path, privacy, problem):
+    """The rows of one pseudonym are one person: telling of them tells of somebody."""
+    pipeline = dataclasses.replace(sample.pipeline(tmp_path), groups={"depot": "depot"})
+    columns = tuple(
+        dataclasses.replace(one, privacy=privacy) if one.name == "depot" else one
+        for one in pipeline.columns
+    )
+    with pytest.raises(DeclarationError, match=problem):
+        dataclasses.replace(pipeline, columns=columns)
+
+
+@pytest.mark.parametrize(
     ("name", "column", "problem"),
     [
         ("time", {"name": "sent_at", "privacy": Deny()}, "uses sent_at, which its privacy denies"),

@@ -78,6 +78,25 @@ def test_a_champion_is_promoted_serves_and_is_measured_in_the_level_of_its_task(
     json.dumps(evaluation, allow_nan=False)
 
 
+def test_a_promised_group_is_judged_by_the_gate_and_told_on_the_card(world):
+    """A column that the pipeline names is enough, for whatever is predicted."""
+    evaluation = load(world, "evaluation")
+    verdicts = {one["name"]: one for one in evaluation["verdicts"]}
+    told = verdicts["no_group_left_behind"]["reason"]
+    dossier = gather(*of(world), world.platform.record(world.pipeline.name).champion())
+    card, found = to_markdown(model_card(dossier)), dossier["evaluation"]["groups"]
+    if not world.pipeline.groups:
+        assert (found, told) == ([], "no groups are promised")
+        assert "No groups are declared" in card
+        return
+    assert [(one["dimension"], one["value"]) for one in found] == [("sex", "1.0"), ("sex", "2.0")]
+    assert sum(one["rows"] for one in found) == dossier["evaluation"]["judged_on"]["rows"]
+    assert told.startswith("of 2 groups, sex ")
+    assert "groups" in event(world, "evaluation").metadata
+    for one in found:
+        assert f"| sex | {one['value']} | {one['rows']} | {one['level']['point']:.4f}" in card
+
+
 def test_predictions_hold_an_answer_a_row_and_can_be_traced(world):
     rows, features = load(world, "predictions", LAST), load(world, "features", LAST)
     assert rows[ROW_ID].tolist() == features[ROW_ID].tolist()

@@ -40,4 +40,35 @@ def page(measured: dict[str, Any], pictures: dict[str, "Picture"]) -> dict[str, 
     columns = [dg.TableColumn(name) for name in ("metric", *metrics)]
     first = METRICS[level_of(measured).task][:SHOWN]
     facts = {f"candidate {n}": metrics["candidate"][n] for n in first if n in metrics["candidate"]}
-    return {**verdict, "models": dg.MetadataValue.table(records, dg.TableSchema(columns)), **facts}
+    models = dg.MetadataValue.table(records, dg.TableSchema(columns))
+    return {**verdict, "models": models, **groups(measured), **facts}
+
+
+def groups(measured: dict[str, Any]) -> dict[str, Any]:
+    """Return the table of the promised groups; none where there are none."""
+    told = level_of(measured).name
+    records = [
+        dg.TableRecord(
+            {
+                "group": f"{one['dimension']} {one['value']}",
+                "rows": one["rows"],
+                told: rounded(one["level"], "point"),
+                "below all rows": rounded(one["gap"], "point"),
+                "at least": rounded(one["gap"], "lower"),
+                "at most": rounded(one["gap"], "upper"),
+                **({name: rounded(one["rates"], name) for name in one["rates"] or ()}),
+                "not judged": one["reason"] or "",
+            }
+        )
+        for one in measured["groups"]
+    ]
+    if not records:
+        return {}
+    columns = [dg.TableColumn(name) for name in dict.fromkeys(n for r in records for n in r.data)]
+    return {"groups": dg.MetadataValue.table(records, dg.TableSchema(columns))}
+
+
+def rounded(found: dict[str, float] | None, name: str) -> float | None:
+    """Return one of some numbers as the page shows it; None where there is none."""
+    value = None if found is None else found[name]
+    return None if value is None else round(value, 5)

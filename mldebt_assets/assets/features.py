@@ -74,5 +74,6 @@ def compute(
         task=pipeline.task,
         features=pipeline.features,
         slices=pipeline.slices,
+        promised=pipeline.groups,
     )
     return table if labelled is None else table.assign(**{LABEL: table[LABEL].where(labelled)})

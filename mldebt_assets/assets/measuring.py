@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.assets.model import training_rows
-from mldebt_assets.core.features import GROUP, LABEL, inputs_of, slices_of
+from mldebt_assets.core.features import GROUP, LABEL, inputs_of, promised_of, slices_of
 from mldebt_assets.core.fingerprint import split_of
 from mldebt_assets.core.verdict import Verdict, all_passed
 
@@ -67,6 +67,7 @@ def evaluate(
         else task.aligned(predict(incumbent, inputs), incumbent.classes),
         baseline=baseline.predict(inputs),
         slices={name: values.to_numpy() for name, values in slices_of(judged).items()},
+        promised={name: values.to_numpy() for name, values in promised_of(judged).items()},
         forward=forward,
         seed=pipeline.training.seed,
         task=task,
@@ -85,6 +86,7 @@ def evaluate(
         "judged_on": {"batches": recent, "rows": len(judged), "groups": judged[GROUP].nunique()},
         "models": models,
         "slices": slices(pipeline, match, candidate.rule),
+        "groups": promised_groups(pipeline, match, candidate.rule),
         "costs": asdict(pipeline.costs) if pipeline.costs else None,
         "forward": forward,
         "verdicts": [verdict.as_dict() for verdict in verdicts],
@@ -157,3 +159,38 @@ def slices(pipeline: Pipeline, match: Contest, rule: Rule) -> list[dict[str, Any
         for one in found
         for place in [(one.dimension, one.value)]
     ]
+
+
+def promised_groups(pipeline: Pipeline, match: Contest, rule: Rule) -> list[dict[str, Any]]:
+    """Return where each promised group stands with the candidate, and with the incumbent.
+
+    ``level`` and ``gap`` are intervals, and None with the ``reason`` for a group that is too small;
+    ``rates`` are those of a binary task's decisions, each None where no row could have been so.
+    """
+    from mldebt_assets.core.evaluation import rates
+    from mldebt_assets.core.groups import group_standings
+
+    if not match.promised or match.unjudgeable:
+        return []
+    told = []
+    for one in group_standings(match, pipeline.gate):
+        labels, scores = match.labels[one.inside], match.candidate[one.inside]
+        judged = one.gap is not None
+        metrics = match.task.metrics(labels, scores, rule, pipeline.costs) if judged else None
+        beside = None
+        if judged and match.incumbent is not None:
+            beside = match.task.measure(labels, match.incumbent[one.inside])
+        told.append(
+            {
+                "dimension": one.dimension,
+                "value": one.value,
+                "rows": one.rows,
+                "level": asdict(one.level) if one.level else None,
+                "gap": asdict(one.gap) if one.gap else None,
+                "incumbent": beside,
+                "rates": rates(metrics) if metrics and pipeline.costs else None,
+                "metrics": metrics,
+                "reason": one.reason,
+            }
+        )
+    return told

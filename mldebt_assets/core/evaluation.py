@@ -143,6 +143,21 @@ def confusion(labels: Labels, scores: Scores, threshold: float) -> dict[str, int
     }
 
 
+def rates(counts: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the shares of rows, of positive and of negative ones, that raised an alarm.
+
+    >>> rates(confusion(np.array([1.0, 1.0, 0.0]), np.array([0.9, 0.1, 0.2]), threshold=0.5))
+    {'selection_rate': 0.3333333333333333, 'true_positive_rate': 0.5, 'false_positive_rate': 0.0}
+    """
+    caught, false = counts["true_positives"], counts["false_positives"]
+    positive, negative = caught + counts["false_negatives"], false + counts["true_negatives"]
+    return {
+        "selection_rate": (caught + false) / (positive + negative) if positive + negative else None,
+        "true_positive_rate": caught / positive if positive else None,
+        "false_positive_rate": false / negative if negative else None,
+    }
+
+
 def threshold_of(scores: Scores, alarms: NDArray[np.bool_]) -> float:
     """Return a threshold that repeats these alarms: the lowest score that raised one.
 

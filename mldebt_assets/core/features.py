@@ -2,7 +2,7 @@
 
 Columns whose names start with ``_`` keep the books: ``_row_id`` names the row in predictions,
 ``_group`` is its split group, ``_label`` what really happened, ``_slice_…`` the slices that it
-counts in. All other columns are the model's inputs.
+counts in, ``_promised_…`` the groups that it belongs to. All other columns are the model's inputs.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ ROW_ID = "_row_id"
 GROUP = "_group"
 LABEL = "_label"
 SLICE = "_slice_"
+PROMISED = "_promised_"
 
 
 def feature_table(
@@ -40,6 +41,7 @@ def feature_table(
     task: Task,
     features: Callable[[pd.DataFrame], pd.DataFrame],
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]],
+    promised: Mapping[str, str | Callable[[pd.DataFrame], pd.Series[str]]] | None = None,
 ) -> pd.DataFrame:
     """Return inputs and bookkeeping, one row a validated row, in the same order.
 
@@ -68,6 +70,10 @@ def feature_table(
         GROUP: ids if group is None else group_names(validated[group]),
         LABEL: task.check(label(validated), pipeline),
         **{SLICE + name: as_text(assign(validated)) for name, assign in slices.items()},
+        **{
+            PROMISED + name: as_text(validated[of] if isinstance(of, str) else of(validated))
+            for name, of in (promised or {}).items()
+        },
     }
     return inputs.assign(**books).reset_index(drop=True)
 
@@ -148,6 +154,17 @@ def inputs_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def slices_of(table: pd.DataFrame) -> dict[str, pd.Series[str]]:
     """Return each slice's values by the slice's name."""
+    return _named(table, SLICE)
+
+
+def promised_of(table: pd.DataFrame) -> dict[str, pd.Series[str]]:
+    """Return the values of what groups are declared by, by its name."""
+    return _named(table, PROMISED)
+
+
+def _named(table: pd.DataFrame, prefix: str) -> dict[str, pd.Series[str]]:
     return {
-        str(name).removeprefix(SLICE): table[name] for name in table if str(name).startswith(SLICE)
+        str(name).removeprefix(prefix): table[name]
+        for name in table
+        if str(name).startswith(prefix)
     }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mldebt_assets.core.groups import no_group_left_behind
 from mldebt_assets.core.slices import levels_by_slice
 from mldebt_assets.core.tasks.binary import BINARY
 from mldebt_assets.core.verdict import Verdict
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 class Contest:
     """The scores of candidate, incumbent and baseline on the same held-out rows.
 
-    ``labels`` are the task's numbers, ``groups`` name what was held out as a whole, ``slices``
-    hold a value a row; all arrays have one length. ``forward`` is each model's level on batches
-    that it scored before anyone could learn from them, as far as it has one; it is told, not
-    judged.
+    ``labels`` are the task's numbers, ``groups`` name what was held out as a whole, ``slices`` and
+    ``promised`` groups hold a value a row; all arrays have one length. ``forward`` is each model's
+    level on batches that it scored before anyone could learn from them, as far as it has one; it
+    is told, not judged.
     """
 
     labels: NDArray[np.float64]
@@ -43,6 +44,7 @@ class Contest:
     incumbent: NDArray[np.float64] | None
     baseline: NDArray[np.float64]
     slices: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    promised: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     forward: Mapping[str, float] = field(default_factory=dict)
     seed: int = 0
     task: Task = BINARY
@@ -226,6 +228,7 @@ GATES: dict[str, Callable[[Contest, Gate], Verdict]] = {
     "holds_against_baseline": holds_against_baseline,
     "beats_incumbent": beats_incumbent,
     "no_slice_worse": no_slice_worse,
+    "no_group_left_behind": no_group_left_behind,
 }
 
 

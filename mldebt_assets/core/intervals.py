@@ -72,6 +72,34 @@ def group_gain(
     return pairs.interval(gain, rounds=rounds, confidence=confidence, seed=seed)
 
 
+def draws(size: int, *, rounds: int, seed: int) -> NDArray[np.float64]:
+    """Return how often each of ``size`` groups is drawn in each round, shape (rounds, size)."""
+    draw = np.random.default_rng(seed)
+    return draw.multinomial(size, np.full(size, 1 / size), size=rounds).astype(np.float64)
+
+
+def resampled_auc(
+    labels: Labels,
+    scores: Scores,
+    groups: NDArray[Any],
+    inside: NDArray[np.bool_],
+    *,
+    rounds: int,
+    seed: int,
+) -> NDArray[np.float64]:
+    """Return the ROC AUC of the rows ``inside`` in each resample of all groups.
+
+    It is NaN where a resample has one class alone. Equal settings resample alike, whichever rows
+    are inside, so that what two sets of rows differ by can be told with an interval.
+    """
+    names, group = np.unique(groups, return_inverse=True)
+    pairs = _Pairs.within(labels[inside], group[inside], len(names))
+    shares: NDArray[np.float64] = pairs.shares(
+        pairs.won(scores[inside]), draws(len(names), rounds=rounds, seed=seed)
+    )
+    return shares
+
+
 @dataclass(frozen=True)
 class _Pairs:
     """Pairs of a positive and a negative row, counted by the groups that they come from.
@@ -88,8 +116,12 @@ class _Pairs:
     @classmethod
     def of(cls, labels: Labels, groups: NDArray[Any]) -> _Pairs:
         names, group = np.unique(groups, return_inverse=True)
+        return cls.within(labels, group, len(names))
+
+    @classmethod
+    def within(cls, labels: Labels, group: NDArray[np.int64], size: int) -> _Pairs:
         positive = labels > 0
-        counts = [np.bincount(group[side], minlength=len(names)) for side in (positive, ~positive)]
+        counts = [np.bincount(group[side], minlength=size) for side in (positive, ~positive)]
         if not counts[0].any() or not counts[1].any():
             totals = {"positives": int(counts[0].sum()), "negatives": int(counts[1].sum())}
             raise SingleClassError.of("ROC AUC", **totals)
@@ -110,18 +142,23 @@ class _Pairs:
             won[:, opponent] = np.bincount(our_group, weights=twice, minlength=size) / 2
         return won
 
+    def shares(self, won: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return ``won`` as a share of all pairs in each round, NaN where there are no pairs."""
+        pairs = (weights @ self.positives) * (weights @ self.negatives)
+        both = pairs > 0
+        shares = np.full(len(weights), np.nan)
+        shares[both] = ((weights @ won) * weights).sum(axis=1)[both] / pairs[both]
+        return shares
+
     def interval(
         self, won: NDArray[np.float64], *, rounds: int, confidence: float, seed: int
     ) -> Interval:
         """Return the interval of ``won`` pairs as a share of all pairs."""
         size = len(self.positives)
-        draw = np.random.default_rng(seed)
-        weights = draw.multinomial(size, np.full(size, 1 / size), size=rounds).astype(np.float64)
-        pairs = (weights @ self.positives) * (weights @ self.negatives)
-        both = pairs > 0
-        shares = ((weights @ won) * weights).sum(axis=1)[both] / pairs[both]
+        shares = self.shares(won, draws(size, rounds=rounds, seed=seed))
+        both = np.isfinite(shares)
         tail = (1 - confidence) / 2
-        lower, median, upper = np.quantile(shares, [tail, 0.5, 1 - tail])
+        lower, median, upper = np.quantile(shares[both], [tail, 0.5, 1 - tail])
         return Interval(
             lower=float(lower),
             median=float(median),

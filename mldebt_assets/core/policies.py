@@ -104,6 +104,10 @@ class Gate:
     that is better on average. No slice may lose more than ``slice_loss``, where it has at least
     ``slice_rows`` rows. ``confidence`` is that of every interval that is told. With ``approval``
     the gate's yes only proposes the candidate, and a person approves or rejects it.
+
+    Of the pipeline's ``groups``, none may lie behind all rows by provably more than ``group_gap``
+    of the level; judged are those with at least ``group_rows`` rows and ``least_groups`` of what
+    was held out.
     """
 
     margin: float = 0.0
@@ -114,6 +118,8 @@ class Gate:
     slice_loss: float = 0.02
     slice_rows: int = 2000
     least_groups: int = 8
+    group_gap: float = 0.05
+    group_rows: int = 200
     approval: bool = False
 
 

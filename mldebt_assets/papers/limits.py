@@ -12,6 +12,7 @@ def limits(dossier: dict[str, Any]) -> tuple[str, ...]:
     return (
         *of_the_judgement(dossier),
         *of_the_slices(dossier),
+        *of_the_groups(dossier),
         *of_the_data(dossier),
         *of_the_promotion(dossier),
         *of_the_environment(dossier),
@@ -59,6 +60,19 @@ def of_the_slices(dossier: dict[str, Any]) -> list[str]:
         f"{len(small)} of {len(slices)} slices have fewer than {least:,} rows, or equal labels, "
         f"and were not judged: {', '.join(small)}."
     ]
+
+
+def of_the_groups(dossier: dict[str, Any]) -> list[str]:
+    """Return which promised groups had too few rows to be judged, and why."""
+    found = dossier["evaluation"].get("groups", [])
+    small = [
+        f"{one['dimension']} {one['value']} ({one['reason']})" for one in found if one["reason"]
+    ]
+    if not found:
+        return ["No groups are declared, so no one is promised to be served as well as the others."]
+    if not small:
+        return []
+    return [f"{len(small)} of {len(found)} promised groups were not judged: {', '.join(small)}."]
 
 
 def of_the_data(dossier: dict[str, Any]) -> list[str]:

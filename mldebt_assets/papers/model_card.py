@@ -25,6 +25,11 @@ from mldebt_assets.papers.wording import (
 )
 
 ROLES = ("candidate", "incumbent", "baseline")
+RATES = {
+    "selection_rate": "decided yes",
+    "true_positive_rate": "of what was to be found",
+    "false_positive_rate": "of what was not",
+}
 OF_A_CLASS = ("recall_", "precision_")
 
 
@@ -40,6 +45,7 @@ def model_card(dossier: dict[str, Any]) -> Page:
             Section("Why it is in production", (promotion(dossier), verdicts(dossier))),
             Section("How good it is", measured(dossier)),
             Section("Slices", slices(dossier)),
+            Section("Groups that are promised", groups(dossier)),
             Section("What it learned from", (data(dossier), inputs(dossier))),
             Section("Limits", (Items(limits(dossier)),)),
             Section("Lineage", (lineage(dossier),)),
@@ -220,6 +226,33 @@ def slices(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
     headings = (
         "slice", "value", "rows", told.name, confidence, "version before",
         *(metric_name(name, currency(dossier)) for name in paid),
+    )  # fmt: skip
+    return (Table(headings, rows, right=headings[2:]),)
+
+
+def groups(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
+    """Return how far each promised group lies behind all rows."""
+    found = dossier["evaluation"].get("groups", [])
+    if not found:
+        return (Text("No group was promised when it was judged; see the limits."),)
+    told, confidence = level(dossier), f"{dossier['pipeline']['gate']['confidence']:.0%} interval"
+    binary = currency(dossier) is not None
+    rows = tuple(
+        (
+            one["dimension"].replace("_", " "),
+            one["value"],
+            number(one["rows"]),
+            number(one["level"] and one["level"]["point"]),
+            number(one["gap"] and one["gap"]["point"]),
+            interval(one["gap"]),
+            number(one["incumbent"]),
+            *(number(one["rates"] and one["rates"][name]) for name in (RATES if binary else ())),
+        )
+        for one in found
+    )
+    headings = (
+        "group", "value", "rows", told.name, "below all rows", confidence, "version before",
+        *(RATES.values() if binary else ()),
     )  # fmt: skip
     return (Table(headings, rows, right=headings[2:]),)
 

@@ -190,6 +190,7 @@ def contests(draw):
         incumbent=None if incumbent is None else incumbent.astype(float),
         baseline=column(score).astype(float),
         slices={"kind": column(st.sampled_from("xy")).astype(str)},
+        promised={"sex": column(st.sampled_from("fm")).astype(str)},
     )
 
 
@@ -198,7 +199,7 @@ def contests(draw):
 @given(found=contests(), data=st.data())
 def test_every_gate_answers_whatever_the_rows_and_in_any_order(gate, found, data):
     """Ties, one class, no rows, NaN: a gate that raises leaves a run without a decision."""
-    limits = Gate(rounds=50, slice_rows=2, least_groups=2)
+    limits = Gate(rounds=50, slice_rows=2, least_groups=2, group_rows=2)
     verdict = gate(found, limits)
     json.dumps(verdict.as_dict(), allow_nan=False)
     assert verdict == gate(found, limits)
@@ -206,6 +207,7 @@ def test_every_gate_answers_whatever_the_rows_and_in_any_order(gate, found, data
     moved = replace(
         found,
         slices={"kind": found.slices["kind"][order]},
+        promised={"sex": found.promised["sex"][order]},
         **{
             name: getattr(found, name)[order]
             for name in ("labels", "groups", "candidate", "baseline", "incumbent")

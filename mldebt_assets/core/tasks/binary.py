@@ -9,7 +9,7 @@ import numpy as np
 
 from mldebt_assets.core import evaluation
 from mldebt_assets.core.errors import LabelError
-from mldebt_assets.core.intervals import group_gain, group_interval
+from mldebt_assets.core.intervals import group_gain, group_interval, resampled_auc
 from mldebt_assets.core.tasks.level import LEVELS
 from mldebt_assets.core.tasks.task import Line, Rule
 
@@ -132,6 +132,17 @@ class Binary:
     ) -> Interval:
         """Return the interval of the ROC AUC. Raises: SingleClassError."""
         return group_interval(labels, scores, groups, **settings)
+
+    def resampled(
+        self,
+        labels: Numbers,
+        scores: Numbers,
+        groups: NDArray[Any],
+        inside: NDArray[np.bool_],
+        **settings: Any,
+    ) -> Numbers:
+        """Return the ROC AUC of the rows ``inside`` in each resample of all groups."""
+        return resampled_auc(labels, scores, groups, inside, **settings)
 
     def gain(
         self,

@@ -155,6 +155,17 @@ class MultiClass:
         """Return the interval of the log loss skill. Raises: SingleClassError."""
         return self._skill(labels).interval(_losses(labels, scores), groups, **settings)
 
+    def resampled(
+        self,
+        labels: Numbers,
+        scores: Numbers,
+        groups: NDArray[Any],
+        inside: NDArray[np.bool_],
+        **settings: Any,
+    ) -> Numbers:
+        """Return the log loss skill of the rows ``inside`` in each resample of all groups."""
+        return self._skill(labels).resampled(_losses(labels, scores), groups, inside, **settings)
+
     def gain(
         self,
         labels: Numbers,

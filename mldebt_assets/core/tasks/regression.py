@@ -142,6 +142,17 @@ class Regression:
         """Return the interval of R². Raises: SingleClassError."""
         return self._skill(labels).interval((labels - scores) ** 2, groups, **settings)
 
+    def resampled(
+        self,
+        labels: Numbers,
+        scores: Numbers,
+        groups: NDArray[Any],
+        inside: NDArray[np.bool_],
+        **settings: Any,
+    ) -> Numbers:
+        """Return R² of the rows ``inside`` in each resample of all groups."""
+        return self._skill(labels).resampled((labels - scores) ** 2, groups, inside, **settings)
+
     def gain(
         self,
         labels: Numbers,

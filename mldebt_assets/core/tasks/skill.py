@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mldebt_assets.core.intervals import Interval
+from mldebt_assets.core.intervals import Interval, draws
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +57,31 @@ class Skill:
         settings = {"rounds": rounds, "seed": seed}
         return self._interval(losses, groups, top=1.0, confidence=confidence, **settings)
 
+    def resampled(
+        self,
+        losses: Numbers,
+        groups: NDArray[Any],
+        inside: NDArray[np.bool_],
+        *,
+        rounds: int,
+        seed: int,
+    ) -> Numbers:
+        """Return the skill on the rows ``inside`` in each resample of all groups.
+
+        It is NaN where a constant leaves nothing to be saved. Equal settings resample alike.
+        """
+        names, group = np.unique(groups, return_inverse=True)
+        columns = [losses[inside], *self.facts[inside].T]
+        size, place = len(names), group[inside]
+        sums = np.column_stack([np.bincount(place, weights=c, minlength=size) for c in columns])
+        drawn = draws(size, rounds=rounds, seed=seed) @ sums
+        whole = self.constant(sums[:, 1:].sum(axis=0)[None, :])[0]
+        constant = self.constant(drawn[:, 1:])
+        told = constant > NOTHING * whole
+        skills = np.full(rounds, np.nan)
+        skills[told] = 1 - drawn[told, 0] / constant[told]
+        return skills
+
     def gain(
         self,
         candidate: Numbers,
@@ -87,9 +112,7 @@ class Skill:
         size = len(names)
         columns = [losses, *self.facts.T]
         sums = np.column_stack([np.bincount(group, weights=c, minlength=size) for c in columns])
-        draw = np.random.default_rng(seed)
-        weights = draw.multinomial(size, np.full(size, 1 / size), size=rounds).astype(np.float64)
-        drawn = weights @ sums
+        drawn = draws(size, rounds=rounds, seed=seed) @ sums
         whole = self.constant(sums[:, 1:].sum(axis=0)[None, :])[0]
         constant = self.constant(drawn[:, 1:])
         told = constant > NOTHING * whole

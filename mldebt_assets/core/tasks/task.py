@@ -127,6 +127,20 @@ class Task(Protocol):
     ) -> Interval:
         """Return the bootstrap interval of the level over whole groups."""
 
+    def resampled(
+        self,
+        labels: Numbers,
+        scores: Numbers,
+        groups: NDArray[Any],
+        inside: NDArray[np.bool_],
+        **settings: Any,
+    ) -> Numbers:
+        """Return the level of the rows ``inside`` in each resample of all groups.
+
+        It is NaN where none is defined. Equal settings (``rounds``, ``seed``) resample alike,
+        whichever rows are inside.
+        """
+
     def gain(
         self,
         labels: Numbers,
