@@ -24,7 +24,15 @@ What = Annotated[
 ]
 
 
-def scan(what: What, as_json: AsJson = False) -> None:
+Presidio = Annotated[
+    bool,
+    typer.Option(
+        "--presidio", help="Ask presidio's pattern recognisers too, where they are installed."
+    ),
+]
+
+
+def scan(what: What, presidio: Presidio = False, as_json: AsJson = False) -> None:
     """Look for personal data in all that is stored of a pipeline, or in a file.
 
     Every column is told: the kinds that were found, by whom, in how many of its distinct values,
@@ -35,16 +43,22 @@ def scan(what: What, as_json: AsJson = False) -> None:
 
     Example: `mldebt scan flight_delays`
     """
+    also = None
+    if presidio:
+        from mldebt_assets.core.privacy.presidio import presidio_findings, recognisers
+
+        recognisers()
+        also = presidio_findings
     declared = next((one for one in pipelines.PIPELINES if one.name == what), None)
     if declared is None:
-        answer = of_file(Path(what).expanduser(), None)
+        answer = of_file(Path(what).expanduser(), also)
     else:
         from mldebt_assets.assets.anonymity import shown
         from mldebt_assets.assets.stored_scan import scanned
         from mldebt_assets.by_hand import who
 
         with opened() as (platform, instance), progress.status("scanning every batch"):
-            answer = scanned(instance, platform, declared, who(), None)
+            answer = scanned(instance, platform, declared, who(), also)
             answer["anonymity"] = shown(instance, platform, declared, who())
     if as_json:
         print_json(answer)

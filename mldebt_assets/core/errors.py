@@ -15,6 +15,7 @@ MLDebtError
 │   ├── PortError               a port that cannot be listened on
 │   ├── DeclarationError        a pipeline that contradicts itself
 │   ├── NoSuchFileError         a file to read that is not there
+│   ├── MissingExtraError       an optional package that is not installed
 │   ├── NewPipelineError        a pipeline that cannot be written where it was asked for
 │   ├── TableUnfitError         a table of which no pipeline can be made as it was asked for
 │   └── OutputError             a file that cannot be written where it was asked for
@@ -594,6 +595,17 @@ class NoSuchFileError(CallError, FileNotFoundError):
     @classmethod
     def of(cls, path: str, problem: str) -> Self:
         return cls(f"{path} cannot be read: {problem}.\nFix: name a CSV or Parquet file.")
+
+
+class MissingExtraError(CallError, ImportError):
+    """What was asked for needs a package that is not installed, of one of our extras."""
+
+    @classmethod
+    def of(cls, package: str, extra: str) -> Self:
+        return cls(
+            f"{package} is not installed.\n"
+            f"Fix: `pip install 'mldebt-assets[{extra}]'`, or leave the option out."
+        )
 
 
 class NewPipelineError(CallError):
