@@ -20,7 +20,7 @@ from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import canonical_json, sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 Kind = Literal[
@@ -42,6 +42,8 @@ GENESIS = "0" * 64
 
 ACT = "act"  # what a person did, in the body of its fact; the gate's decisions have none
 ROLLBACK = "rollback"
+ADOPT = "adopt"
+ADOPTED = "adopted"  # what is said of a model that nobody trained here, in its promotion's body
 JUDGED = {"proposed", "intent", "refused"}
 
 
@@ -241,6 +243,24 @@ def told_of_deletion(deletion: Fact) -> str:
     """Return who deleted a version, when and why, as a sentence goes on."""
     body = deletion.body
     return f"was deleted on {deletion.recorded_at:%Y-%m-%d} by {body['by']} ({body['reason']})"
+
+
+def adopted_by(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a promotion's body says of an adopted model; None of one trained here."""
+    found: dict[str, Any] | None = body.get(ADOPTED)
+    return found
+
+
+def told_of_adoption(adopted: Mapping[str, Any]) -> str:
+    """Return when a model was adopted, by whom and of what they say it was trained.
+
+    >>> told_of_adoption({"adopted_at": "2026-11-22T10:00:00+00:00", "by": "ada", "trained_on": ""})
+    'adopted on 2026-11-22 by ada; nobody has said what it was trained on'
+    """
+    told = f"adopted on {adopted['adopted_at'][:10]} by {adopted['by']}"
+    if not adopted["trained_on"]:
+        return f"{told}; nobody has said what it was trained on"
+    return f"{told}, trained on: {adopted['trained_on']} (as they say)"
 
 
 def judged_by_gate(facts: Sequence[Fact]) -> list[Fact]:

@@ -24,6 +24,7 @@ BATCHES = ("2020-01", "2020-02", "2020-03", "2020-04", "2020-05")
 ROWS_A_DAY = 60
 DAYS = 28
 HEAVY_SHARE = 0.5
+NUMBERS = ("weight_kg", "distance_km", "fragile")
 
 
 def late(parcels: pd.DataFrame) -> pd.Series[float]:
@@ -119,3 +120,16 @@ def write_batch(landing: Path, batch: str, table: pd.DataFrame | None = None) ->
     path = landing / f"{batch}.csv"
     (rows(batch) if table is None else table).to_csv(path, index=False, lineterminator="\n")
     return path
+
+
+def onnx_file() -> bytes:
+    """Return an ONNX model of parcels, trained elsewhere: on rows that no batch holds."""
+    from skl2onnx import to_onnx
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    known = rows("2019-06")
+    table = known[list(NUMBERS)].to_numpy(dtype=np.float32)
+    model = GradientBoostingClassifier(n_estimators=20, random_state=0)
+    model.fit(table, known["delay_hours"] > 0)
+    exported = to_onnx(model, table[:1], options={"zipmap": False}, target_opset=17)
+    return bytes(exported.SerializeToString())

@@ -38,6 +38,7 @@ LAYERS = (
         "automation",
         "answers",
         "acceptance",
+        "adoption",
         "approval",
         "by_hand",
         "deletion",

@@ -13,7 +13,7 @@ from mldebt_assets.answers.walk import STAGES, found_from
 from mldebt_assets.assets.keys import key
 from mldebt_assets.core.errors import RecordError, UnknownVersionError
 from mldebt_assets.forgotten import told_of_batches
-from mldebt_assets.promotions import Fact, champion_of, deletions
+from mldebt_assets.promotions import ADOPTED, Fact, adopted_by, champion_of, deletions
 from mldebt_assets.snapshots import at_storage_id
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
+    from mldebt_assets.snapshots import Stored
 
 OUR_NETWORK: dict[str, Any] = {"name": None, "package": None, "parameters": {}}
 
@@ -65,6 +66,8 @@ def trace(
     """
     body = decision.body
     model = at_storage_id(instance, key(pipeline, "model"), body["model"]["storage_id"])
+    if adopted_by(body) is not None:
+        return traced_to_adoption(pipeline, decision, model)
     training_set = at_storage_id(
         instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
     )
@@ -87,6 +90,7 @@ def trace(
             "mlflow_run_id": model.metadata["mlflow_run_id"],
             "dagster_run_id": model.run_id,
             "estimator": model.metadata.get("estimator") or OUR_NETWORK,
+            "adopted": None,
         },
         "training_set": {
             "hash": training_set.snapshot.sha256,
@@ -107,6 +111,32 @@ def trace(
         "sources": found["sources"],
         "accepted": acceptances(facts, entries),
         "forgotten": told_of_batches(facts, shown),
+    }
+
+
+def traced_to_adoption(pipeline: Pipeline, decision: Fact, model: Stored) -> dict[str, Any]:
+    """Return the lineage of an adopted version: it begins there, and what is not known is None."""
+    body = decision.body
+    told = ("file", "sha256", "trained_on", "by", "reason", "adopted_at", "rule_from")
+    return {
+        "pipeline": pipeline.name,
+        "model": {
+            "version": body["version"],
+            "weights_sha256": body["weights_sha256"],
+            "trained_at": None,
+            "mlflow_run_id": model.metadata["mlflow_run_id"],
+            "dagster_run_id": None,
+            "estimator": OUR_NETWORK,
+            "adopted": {name: body[ADOPTED][name] for name in told},
+        },
+        "training_set": {"hash": None, "rows": None, "batches": []},
+        "code": dict.fromkeys(("commit", "dirty", "digest")),
+        "configuration": dict.fromkeys(("digest", "values")),
+        "environment": {},
+        "promotion": promotion_of(decision),
+        "sources": [],
+        "accepted": [],
+        "forgotten": [],
     }
 
 

@@ -87,7 +87,7 @@ class Materialized:
         each of them must have read.
         """
         events = {}
-        for stage in STANDS_ON:
+        for stage in (one for one in STANDS_ON if one in named):
             storage_id = named[stage].storage_id
             found = self._events.at(stage, [] if storage_id is None else [storage_id])
             event = found.get(storage_id or 0)

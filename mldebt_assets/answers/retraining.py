@@ -23,7 +23,7 @@ from mldebt_assets.core.errors import NothingToTrainOnError
 from mldebt_assets.core.features import LABEL, inputs_of
 from mldebt_assets.core.staleness import Backtest, staleness_curve
 from mldebt_assets.forgotten import withdrawn
-from mldebt_assets.promotions import champion_of, deletions, judged_by_gate
+from mldebt_assets.promotions import adopted_by, champion_of, deletions, judged_by_gate
 from mldebt_assets.snapshots import as_stored, at_storage_ids
 
 if TYPE_CHECKING:
@@ -229,11 +229,14 @@ def standing(
 ) -> dict[str, Any] | None:
     """Return how old the champion's data are, in batches and in days of the data's time.
 
-    None before there is a champion.
+    None before there is a champion; each is None of one that was adopted.
     """
     champion = champion_of(list(facts))
     if champion is None:
         return None
+    if adopted_by(champion.promotion.body) is not None:
+        unknown = dict.fromkeys(("learned_until", "age", "age_days"))
+        return {"version": champion.version, **unknown}
     [place] = {one.place for one in versions if one.number == champion.version}
     age = times[-1] - times[place]
     return {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.walk import STAGES
-from mldebt_assets.assets.promoting import STANDS_ON, stored_bytes
+from mldebt_assets.assets.promoting import stood_on, stored_bytes
 from mldebt_assets.core.fingerprint import md5, sha256
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def named_by_promotion(pipeline: str, champion: Champion) -> dict[str, Artefact]
             path=body[stage]["snapshot"],
             storage_id=body[stage].get("storage_id"),
         )
-        for stage in (*STANDS_ON, "onnx")
+        for stage in (*stood_on(body), "onnx")
     }
     value = stored_bytes(champion.promotion)
     located["champion"] = Artefact(

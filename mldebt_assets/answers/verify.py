@@ -30,10 +30,11 @@ from mldebt_assets.answers.standing import (
 )
 from mldebt_assets.answers.walk import STAGES
 from mldebt_assets.assets.keys import PIPELINE_TAG, RETRAINING_TAG
+from mldebt_assets.assets.promoting import stood_on
 from mldebt_assets.core.errors import RecordError
 from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.forgotten import never_again, open_forgettings, withdrawn
-from mldebt_assets.promotions import champion_of, open_deletions, open_intents
+from mldebt_assets.promotions import adopted_by, champion_of, open_deletions, open_intents
 from mldebt_assets.store import HASH_DIGITS_IN_PATHS, Snapshot
 
 if TYPE_CHECKING:
@@ -155,7 +156,8 @@ def check_champion(
     hashes = {str(one.batch): one.sha256 for one in reference}
     findings.compare("reference (hash)", "record", champion.reference["hash"], digest(hashes))
 
-    manifest = manifest_of(platform.snapshots, promoted["training_set"])
+    adopted = adopted_by(body) is not None
+    manifest = None if adopted else manifest_of(platform.snapshots, promoted["training_set"])
     batches: dict[str, dict[str, Artefact]] = {stage: {} for stage in STAGES}
     if manifest is not None:
         batches = named_by_manifest(name, manifest)
@@ -165,15 +167,16 @@ def check_champion(
     told = {
         "version": champion.version,
         "weights_sha256": champion.weights_sha256,
-        "training_set": promoted["training_set"].sha256,
+        "training_set": "unknown" if adopted else promoted["training_set"].sha256,
         "reason": body["reason"],
     }
     of_features = {"features": features} if manifest is not None else {}
+    learned = {n: whole[n] for n in ("training_set",) if n in whole}
     reads = {
         "training_set": of_features,
-        "model": {"training_set": whole["training_set"], **of_features},
-        "evaluation": {n: whole[n] for n in ("model", "training_set")} | of_features,
-        "champion": {n: whole[n] for n in ("evaluation", "model", "training_set")},
+        "model": learned | of_features,
+        "evaluation": {"model": whole["model"]} | learned | of_features,
+        "champion": {n: whole[n] for n in stood_on(body)},
     }
     events = ledger.check_promotion(promoted, told, reads)
     labels: list[Artefact] = []

@@ -13,6 +13,7 @@ from mldebt_assets.core.features import GROUP, LABEL
 from mldebt_assets.core.fingerprint import split_of
 from mldebt_assets.core.privacy.anonymity import CHECK, MEANING
 from mldebt_assets.pipeline import Pipeline, Privacy
+from mldebt_assets.promotions import adopted_by, told_of_adoption
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Stored, at_storage_id
 
@@ -46,12 +47,13 @@ def shown(
 ) -> dict[str, Any] | None:
     """Measure because a person asks, and keep what was found as the check.
 
-    None where no quasi-identifier is declared, or before there is a champion.
+    None where no quasi-identifier is declared, before there is a champion, or where it was adopted.
     """
     from mldebt_assets.core.privacy.anonymity import judge
 
     declared = pipeline.privacy
-    if declared is None or platform.record(pipeline.name).champion() is None:
+    champion = platform.record(pipeline.name).champion()
+    if declared is None or champion is None or adopted_by(champion.promotion.body) is not None:
         return None
     version, found = of_champion(instance, platform, pipeline, declared)
     report(instance, result(pipeline, declared, version, found), by)
@@ -75,6 +77,13 @@ def of_champion(
     if champion is None:
         said = f"{pipeline.name} has no champion yet, so there are no rows to measure."
         raise RefusedError.of(said, f"`mldebt replay {pipeline.name}`.")
+    adopted = adopted_by(champion.promotion.body)
+    if adopted is not None:
+        raise RefusedError.of(
+            f"{pipeline.name} v{champion.version} was {told_of_adoption(adopted)}: which rows it "
+            "has learned from is not known.",
+            "ask again once a version that was trained here is champion.",
+        )
     stored = champion.promotion.body["training_set"]["storage_id"]
     manifest = at_storage_id(instance, key(pipeline, "training_set"), stored)
     return champion.version, measured(instance, platform, pipeline, declared, manifest)

@@ -8,7 +8,7 @@ import dagster as dg
 from mldebt_assets.assets.evaluation_page import CURVES, FIT
 from mldebt_assets.assets.keys import key
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import ACT, Fact, decider
+from mldebt_assets.promotions import ACT, Fact, adopted_by, decider, told_of_adoption
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import at_storage_id
 
@@ -27,21 +27,21 @@ def headline(
     click: the words are kept below that, and the picture is the evaluation's own.
     """
     decision = intent.body
-    evaluated, model, training_set = (
+    evaluated, model = (
         at_storage_id(instance, key(pipeline, stage), decision[stage]["storage_id"])
-        for stage in ("evaluation", "model", "training_set")
+        for stage in ("evaluation", "model")
     )
-    manifest = platform.snapshots.load(training_set.snapshot)
+    learned, shown = learned_from(instance, platform, pipeline, decision)
     run_url = platform.registry.run_url(str(model.metadata["mlflow_run_id"]))
     pictures = (CURVES, FIT)
     seen = {name: evaluated.described[name] for name in pictures if name in evaluated.described}
     return {
-        "in production": dg.MetadataValue.md(in_production(pipeline, intent, manifest)),
+        "in production": dg.MetadataValue.md(in_production(pipeline, intent, learned)),
         **seen,
-        "trained on": trained_on(manifest),
+        "trained on": shown,
         "version": decision["version"],
         "weights_sha256": decision["weights_sha256"],
-        "training_set": decision["training_set"]["sha256"],
+        "training_set": "unknown" if adopted_by(decision) else decision["training_set"]["sha256"],
         "replaced version": decision["previous_version"] or "none",
         "reason": decision["reason"],
         **decided_in(decision["run_id"]),
@@ -52,20 +52,42 @@ def headline(
     }
 
 
+def learned_from(
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    decision: dict[str, Any],
+) -> tuple[str, dg.MetadataValue]:
+    """Return what a champion learned from, in words and as a table; what nobody knows, as words."""
+    adopted = adopted_by(decision)
+    if adopted is not None:
+        told = f"unknown: {told_of_adoption(adopted)}. Lineage begins there"
+        return told, dg.MetadataValue.text(told)
+    stored = at_storage_id(
+        instance, key(pipeline, "training_set"), decision["training_set"]["storage_id"]
+    )
+    manifest = platform.snapshots.load(stored.snapshot)
+    batches = manifest["batches"]
+    told = (
+        f"training set `{decision['training_set']['sha256'][:SHOWN_DIGITS]}`: "
+        f"{manifest['rows']:,} rows in {len(batches)} batches, "
+        f"{batches[0]['batch']} to {batches[-1]['batch']}"
+    )
+    return told, trained_on(manifest)
+
+
 def decided_in(run_id: str | None) -> dict[str, Any]:
     """Return the link to the run that decided; a person decides in none."""
     return {} if run_id is None else {"decided in run": dg.MetadataValue.dagster_run(run_id)}
 
 
-def in_production(pipeline: Pipeline, intent: Fact, manifest: dict[str, Any]) -> str:
+def in_production(pipeline: Pipeline, intent: Fact, learned: str) -> str:
     """Return in Markdown which snapshot made the champion, why it won, and how to prove it."""
-    decision, batches = intent.body, manifest["batches"]
+    decision = intent.body
     previous, version = decision["previous_version"], decision["version"]
     facts = {
         "In production": f"v{version} since {intent.effective_at:%Y-%m-%d}, in the data's time",
-        "Learned from": f"training set `{decision['training_set']['sha256'][:SHOWN_DIGITS]}`: "
-        f"{manifest['rows']:,} rows in {len(batches)} batches, "
-        f"{batches[0]['batch']} to {batches[-1]['batch']}",
+        "Learned from": learned,
         "Because" if decision.get(ACT) else "Won because": decision["reason"],
         "Asked for by": decision["asked_because"],
         "Replaced": "nothing: it is the first" if previous is None else f"v{previous}",

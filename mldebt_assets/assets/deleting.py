@@ -167,9 +167,9 @@ def run_of(
     version: int,
     registered: dict[int, ModelVersion],
 ) -> str | None:
-    """Return the MLflow run that trained a version: MLflow forgets it with the version."""
+    """Return the MLflow run of a version: MLflow itself forgets it with the version."""
     if version in registered:
         return registered[version].run_id
-    judged = [fact for fact in judged_by_gate(facts) if fact.body["version"] == version]
-    stored = judged[-1].body["model"]["storage_id"]
+    decided = [f for f in facts if f.body.get("version") == version and f.body.get("model")]
+    stored = decided[-1].body["model"]["storage_id"]
     return str(at_storage_id(instance, key(pipeline, "model"), stored).metadata["mlflow_run_id"])

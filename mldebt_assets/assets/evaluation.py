@@ -22,14 +22,17 @@ from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.gate import GATE_MEANINGS
 from mldebt_assets.forgotten import outstanding
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion, champion_of
+from mldebt_assets.promotions import Champion, adopted_by, champion_of
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     from mldebt_assets.core.training import FittedModel
+    from mldebt_assets.core.verdict import Verdict
     from mldebt_assets.plots import Picture
+
+CONTEST = "beats_incumbent"
 
 
 def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
@@ -73,6 +76,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             )
             measured["version"] = model.metadata["version"]
             measured["incumbent"] = named(champion)
+            measured, verdicts = told_of_incumbent(champion, measured, verdicts)
             for verdict in verdicts:
                 yield check_result(verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
             pictures = drawn(measured)
@@ -104,6 +108,21 @@ def giving_way(pipeline: Pipeline) -> Pipeline:
     """
     gate = replace(pipeline.gate, margin=-pipeline.gate.slice_loss)
     return replace(pipeline, gate=gate)
+
+
+def told_of_incumbent(
+    champion: Champion | None, measured: dict[str, Any], verdicts: "tuple[Verdict, ...]"
+) -> "tuple[dict[str, Any], tuple[Verdict, ...]]":
+    """Return what was measured, with what nobody knows of an incumbent that was adopted."""
+    if champion is None or adopted_by(champion.promotion.body) is None:
+        return measured, verdicts
+    told = f"v{champion.version} was adopted, and may have been trained on these very rows"
+    said = tuple(
+        replace(one, reason=f"{one.reason}; {told}") if one.name == CONTEST else one
+        for one in verdicts
+    )
+    reason = f"{measured['reason']}; {told}"
+    return {**measured, "reason": reason, "verdicts": [one.as_dict() for one in said]}, said
 
 
 def from_weights(weights: Blob) -> "FittedModel":

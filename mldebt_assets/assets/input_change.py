@@ -12,7 +12,7 @@ from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.assets.standing import references, still_there
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion
+from mldebt_assets.promotions import Champion, adopted_by
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Stored, at_storage_id, newest_of_each
 
@@ -61,6 +61,7 @@ class MonthOfReports:
     reports: tuple[Report, ...]
     without_report: tuple[str, ...]
     references: tuple[int, ...]
+    adopted: frozenset[int]
     worst: Change | None
 
     @property
@@ -149,6 +150,9 @@ def change_over_the_month(
         reports=judged,
         without_report=tuple(batch for batch in month if batch not in stored),
         references=tuple(sorted(named)),
+        adopted=frozenset(
+            one.version for one in champions if adopted_by(one.promotion.body) is not None
+        ),
         worst=max(every, key=lambda change: change.severity, default=None),
     )
 
@@ -178,7 +182,9 @@ def last_month(ends: Mapping[str, datetime]) -> list[str]:
 def learned_from(
     instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, champion: Champion
 ) -> set[str]:
-    """Return the hashes of the validated batches that the champion was trained on."""
+    """Return the hashes of the validated batches that the champion is known to be trained on."""
+    if adopted_by(champion.promotion.body) is not None:
+        return set()
     storage_id = champion.promotion.body["training_set"]["storage_id"]
     stored = at_storage_id(instance, key(pipeline, "training_set"), storage_id)
     manifest = platform.snapshots.load(stored.snapshot)
@@ -219,17 +225,25 @@ def sentence(month: MonthOfReports, champion: int) -> str:
     ``champion`` is the version in production, which may have learned from what drifted.
     """
     count = len(month.reports)
-    of = " and ".join(f"v{version}" for version in month.references)
+    own = [version for version in month.references if version not in month.adopted]
+    froms = [f"what {' and '.join(f'v{one}' for one in own)} learned from"] if own else []
+    froms += [
+        f"what was there when v{one} was adopted"
+        for one in month.references
+        if one in month.adopted
+    ]
     parts = [
         f"{len(month.drifted) or 'none'} of {count} batch{'es' * (count > 1)} drifted"
-        f"{f' from what {of} learned from' if of else ''} in the month to {month.until:%Y-%m-%d}"
+        f"{' from ' * bool(froms)}{' and '.join(froms)} in the month to {month.until:%Y-%m-%d}"
     ]
     if month.worst is not None:
         most = month.worst
         parts[0] += (
             f", most {most.what} in {most.batch} ({most.measured:.3f}, limit {most.limit:g})"
         )
-    if month.unlearned:
+    if month.unlearned and champion in month.adopted:
+        parts.append(f"whether v{champion} has learned from them is not known: it was adopted")
+    elif month.unlearned:
         parts.append(f"v{champion} has not learned from {', '.join(month.unlearned)}")
     elif month.drifted:
         parts.append(f"v{champion} has learned from all of them")

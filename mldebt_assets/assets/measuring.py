@@ -94,6 +94,23 @@ def evaluate(
     return measured, verdicts
 
 
+def unmeasured(pipeline: Pipeline, rows: pd.DataFrame, why: str) -> dict[str, Any]:
+    """Return an evaluation of rows on which nothing can be measured, with the reason."""
+    batches = list(dict.fromkeys(rows["_batch"]))[-pipeline.gate.recent_batches :]
+    return {
+        "task": pipeline.task.kind,
+        "promote": False,
+        "reason": why,
+        "judged_on": {"batches": batches, "rows": 0, "groups": 0},
+        "models": {},
+        "slices": [],
+        "groups": [],
+        "costs": asdict(pipeline.costs) if pipeline.costs else None,
+        "forward": {},
+        "verdicts": [],
+    }
+
+
 def reason_of(verdicts: tuple[Verdict, ...]) -> str:
     """Return why the candidate was refused, else what it won by."""
     against = [f"{v.name}: {v.reason}" for v in verdicts if not v.passed]

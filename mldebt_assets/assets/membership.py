@@ -14,6 +14,7 @@ from mldebt_assets.core.errors import MLDebtError, RefusedError
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import split_of
 from mldebt_assets.pipeline import Pipeline
+from mldebt_assets.promotions import adopted_by, told_of_adoption
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, at_storage_id
 
@@ -84,6 +85,13 @@ def attacked(
         said = f"{pipeline.name} has no champion yet, so there is nothing to attack."
         raise RefusedError.of(said, f"`mldebt replay {pipeline.name}`.")
     body, reading = champion.promotion.body, Reading(instance, platform.snapshots)
+    adopted = adopted_by(body)
+    if adopted is not None:
+        raise RefusedError.of(
+            f"{pipeline.name} v{champion.version} was {told_of_adoption(adopted)}: which rows it "
+            "has learned from is not known, so no attack can be judged.",
+            "ask again once a version that was trained here is champion.",
+        )
     manifest = at_storage_id(
         instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
     )

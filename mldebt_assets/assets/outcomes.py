@@ -19,11 +19,12 @@ from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.sketch import SUFFIX
 from mldebt_assets.assets.standing import MODEL_IS_GONE, standing, standing_rows
 from mldebt_assets.assets.training_set import made_from, training_features
+from mldebt_assets.core.errors import SnapshotMissingError
 from mldebt_assets.core.features import GROUP, LABEL, ROW_ID, inputs_of
 from mldebt_assets.core.fingerprint import split_of
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, at_storage_id, read_metadata
+from mldebt_assets.snapshots import Reading, Stored, at_storage_id, newest_first, read_metadata
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -118,10 +119,27 @@ def features_of_reference(
     if nothing_beside(scorer) is not None:
         return []
     model = at_storage_id(instance, key(pipeline, "model"), scorer["model"]["storage_id"])
-    manifest = made_from(instance, model, key(pipeline, "training_set"))
-    learned = training_features(instance, pipeline, manifest)
-    used = [one for one in learned if one.batch in scorer["reference"]["batches"]]
+    training_set, reference = key(pipeline, "training_set"), scorer["reference"]["batches"]
+    if training_set.to_user_string() not in model.reads:
+        used = [made_of(instance, pipeline, batch, of["sha256"]) for batch, of in reference.items()]
+    else:
+        manifest = made_from(instance, model, training_set)
+        learned = training_features(instance, pipeline, manifest)
+        used = [one for one in learned if one.batch in reference]
     return standing_rows(instance, platform, pipeline, used)
+
+
+def made_of(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str, validated: str) -> Stored:
+    """Return the newest features that were made of these validated rows, by their SHA-256.
+
+    An adopted champion names no training set, but its drift reference does name rows.
+    Raises: SnapshotMissingError where there are none any more.
+    """
+    of = key(pipeline, "validated").to_user_string()
+    for stored in newest_first(instance, key(pipeline, "features"), batch):
+        if stored.reads[of][batch][0] == validated:
+            return stored
+    raise SnapshotMissingError.of(f"{pipeline.name}/features[{batch}]", "unknown", "the event log")
 
 
 def held_out(

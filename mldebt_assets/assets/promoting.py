@@ -5,7 +5,7 @@ time holds the pipeline's lock, which the operating system takes back from a pro
 an intent that is open while nobody holds it was left half done.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -29,7 +29,7 @@ from mldebt_assets.snapshots import (
     snapshot_metadata,
 )
 
-STANDS_ON = ("evaluation", "model", "training_set")
+STANDS_ON = ("evaluation", "model", "training_set")  # an adopted model has no training set
 LONGEST_PROMOTION_SECONDS = 60.0
 OVERTAKEN = "a later promotion overtook it"
 FINISHED_LATE = "Finished at start: whoever promoted it was killed."
@@ -145,7 +145,7 @@ def materialize(
     """Write the champion's materialization where no run writes it."""
     asset = key(pipeline, "champion")
     reading = Reading(instance, platform.snapshots)
-    for stage in STANDS_ON:
+    for stage in stood_on(intent.body):
         storage_id = intent.body[stage]["storage_id"]
         reading.note(at_storage_id(instance, key(pipeline, stage), storage_id))
     snapshot = platform.snapshots.put(
@@ -163,6 +163,11 @@ def materialize(
             tags={"dagster/data_version": snapshot.sha256},
         )
     )
+
+
+def stood_on(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the stages that a promotion stands on."""
+    return tuple(stage for stage in STANDS_ON if body[stage] is not None)
 
 
 def promotion_value(intent: Fact) -> dict[str, Any]:

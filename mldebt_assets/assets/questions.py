@@ -19,7 +19,14 @@ from mldebt_assets.core.errors import SnapshotError, UnreachableError
 from mldebt_assets.core.privacy.anonymity import CHECK as ANONYMITY
 from mldebt_assets.core.privacy.survey import CHECK as STORED
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import Champion, Fact, champions_of, way_back
+from mldebt_assets.promotions import (
+    Champion,
+    Fact,
+    adopted_by,
+    champions_of,
+    told_of_adoption,
+    way_back,
+)
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import at_storage_id
 
@@ -138,6 +145,9 @@ def reproducible(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[F
     champions = champions_of(facts)
     if not champions:
         return Answer()
+    adopted = adopted_by(champions[-1].promotion.body)
+    if adopted is not None:
+        return Answer(said=f"unknown: {told_of_adoption(adopted)}", due=True)
     shown = newest_evidence(instance, pipeline, reproduction.CHECK, (*reproduction.KEPT, BY))
     if shown is None:
         return to_be_shown(f"mldebt reproduce {pipeline.name}")
@@ -168,6 +178,9 @@ def personal_data(instance: dg.DagsterInstance, pipeline: Pipeline, facts: list[
     champions = champions_of(facts)
     if not champions:
         return Answer(said=NOT_SCANNED)
+    adopted = adopted_by(champions[-1].promotion.body)
+    if adopted is not None:
+        return Answer(said=f"unknown: {told_of_adoption(adopted)}", due=True)
     asset = key(pipeline, "training_set")
     stored = at_storage_id(
         instance, asset, champions[-1].promotion.body["training_set"]["storage_id"]

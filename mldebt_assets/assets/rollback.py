@@ -33,6 +33,7 @@ from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import (
     ACT,
+    ADOPTED,
     ROLLBACK,
     Champion,
     Fact,
@@ -47,7 +48,7 @@ CHECK = "rollback_drill"
 MEANING = "The way back to the version before is open: rehearsed, with every digest compared."
 LIMIT_SECONDS = 300.0
 UNIT = ("model", "onnx", "evaluation", "training_set")
-CARRIED = ("version", "weights_sha256", *UNIT, "expected", "reference")
+CARRIED = ("version", "weights_sha256", *UNIT, "expected", "reference", ADOPTED)
 DRILL_ALIAS = "rollback-drill"
 KEPT = ("from", "to", "seconds", "drill", "by")
 
@@ -152,7 +153,7 @@ def require_whole(
     """
     body, name = target.promotion.body, f"{pipeline.name} v{target.version}"
     with refusing(name):
-        for part in UNIT:
+        for part in (one for one in UNIT if body[one] is not None):
             stored = body[part]
             platform.snapshots.get(
                 name=f"{name}'s {part}", sha256_hex=stored["sha256"], md5=stored["md5"]
@@ -167,7 +168,7 @@ def require_whole(
         if platform.registry.run_tags(registered.run_id) is None:
             raise SnapshotMissingError.of(f"{name}'s run {registered.run_id}", "none", "MLflow")
         headline(instance, platform, pipeline, target.promotion)
-    platform.snapshots.examine("remote", body["training_set"]["md5"])  # the promotion goes there
+    platform.snapshots.examine("remote", body["evaluation"]["md5"])  # the promotion goes there
     hashes = {batch: one["sha256"] for batch, one in target.reference["batches"].items()}
     stated = {
         "the record's own weights": body["model"]["sha256"],
@@ -194,7 +195,8 @@ def body_of(
     champion: Champion, target: Champion, *, by: str, reason: str, when: datetime
 ) -> dict[str, Any]:
     """Return the promotion that goes back: the earlier one's whole unit, with who and why."""
-    unit = {name: target.promotion.body[name] for name in CARRIED}
+    carried = target.promotion.body
+    unit = {name: carried[name] for name in CARRIED if name in carried}
     return {
         **unit,
         ACT: ROLLBACK,

@@ -97,6 +97,8 @@ def finders() -> "dict[str, Callable[..., Finding]]":
 def look(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -> Looked:
     """Return the rows that the champion has learned from, and those that came since.
 
+    Of an adopted champion nobody knows the former: every batch that came is looked at.
+
     Raises: RefusedError before there is a champion; NothingSuspectedError for too few rows.
     """
     from mldebt_assets.core.suspects.rows import rows_of
@@ -107,11 +109,13 @@ def look(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -
         said = f"{pipeline.name} has no champion yet, so there is nothing that it stands on."
         raise RefusedError.of(said, f"`mldebt replay {pipeline.name}`.")
     body, reading = champion.promotion.body, Reading(instance, platform.snapshots)
-    manifest = at_storage_id(
-        instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
-    )
-    stored = {str(one.batch): one for one in training_features(instance, pipeline, manifest)}
-    ends = {one["batch"]: one["effective_at"] for one in reading.load(manifest)["batches"]}
+    stored, ends = {}, {}
+    if body["training_set"] is not None:
+        manifest = at_storage_id(
+            instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
+        )
+        stored = {str(one.batch): one for one in training_features(instance, pipeline, manifest)}
+        ends = {one["batch"]: one["effective_at"] for one in reading.load(manifest)["batches"]}
     refused = unlearnable(record.facts())
     for features, validated in arrived(instance, pipeline, None):
         name = str(features.batch)

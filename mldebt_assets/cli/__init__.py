@@ -16,6 +16,7 @@ import typer.core
 from mldebt_assets import pipelines
 from mldebt_assets.cli import (
     accept,
+    adopt,
     alert_test,
     audit,
     delete,
@@ -78,6 +79,7 @@ cli = typer.Typer(
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The main job": (main_job.replay,),
     "Production": (
+        adopt.adopt,
         promotion.rollback,
         promotion.promote,
         promotion.approve,

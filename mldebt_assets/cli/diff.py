@@ -75,7 +75,7 @@ def versions(answer: dict[str, Any]) -> list[tuple[str, str]]:
         if side["deleted"] is not None:
             state = f"{state}, deleted"
         lines += [
-            (f"v{side['version']}", f"{state}, trained {side['trained_at'][:19]} UTC"),
+            (f"v{side['version']}", f"{state}, {came(side['trained_at'])}"),
             ("", side["weights_sha256"]),
         ]
     if answer["before"]["weights_sha256"] == answer["after"]["weights_sha256"]:
@@ -83,8 +83,15 @@ def versions(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return lines
 
 
+def came(trained_at: str | None) -> str:
+    """Return when a version was trained, or that nobody knows, since it was adopted."""
+    return "adopted" if trained_at is None else f"trained {trained_at[:19]} UTC"
+
+
 def data(training: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the lines that say which batches differ."""
+    if None in (training["before"], training["after"]):
+        return [("data", "one of the two was adopted: what it was trained on is not known")]
     if training["before"] == training["after"]:
         return [("data", f"the same {training['rows_after']:,} rows")]
     gathered: dict[str, list[str]] = {}
@@ -101,6 +108,8 @@ def data(training: dict[str, Any]) -> list[tuple[str, str]]:
 def code(programs: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the lines that say which program trained each, and which files differ."""
     before, after = programs["before"], programs["after"]
+    if None in (before["digest"], after["digest"]):
+        return [("code", "one of the two was adopted: how it was made is not known")]
     if before["digest"] == after["digest"]:
         return [("code", f"the same, digest {short(after['digest'])}")]
     commits = [side["commit"] or "unknown" for side in (before, after)]

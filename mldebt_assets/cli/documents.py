@@ -46,15 +46,28 @@ class Estimator(TypedDict):
     parameters: dict[str, Any]
 
 
+class OfAdoption(TypedDict):
+    """What is said of a model that was trained elsewhere: nothing here has seen it made."""
+
+    file: str
+    sha256: str
+    trained_on: str | None
+    by: str
+    reason: str
+    adopted_at: str
+    rule_from: str
+
+
 class Model(TypedDict):
-    """One registered version."""
+    """One registered version; where it was ``adopted``, nobody knows when it was trained."""
 
     version: int
     weights_sha256: str
-    trained_at: str
+    trained_at: str | None
     mlflow_run_id: str
-    dagster_run_id: str
+    dagster_run_id: str | None
     estimator: Estimator
+    adopted: OfAdoption | None
 
 
 class Artefact(TypedDict):
@@ -75,25 +88,25 @@ class TrainedOn(TypedDict):
 
 
 class TrainingSet(TypedDict):
-    """The snapshot of data that a version was trained on."""
+    """The snapshot of data that a version was trained on; null where that is not known."""
 
-    hash: str
-    rows: int
+    hash: str | None
+    rows: int | None
     batches: list[TrainedOn]
 
 
 class Code(TypedDict):
-    """The program that trained it; null outside git."""
+    """The program that trained it; null outside git, and all of it where that is not known."""
 
     commit: str | None
     dirty: bool | None
-    digest: str
+    digest: str | None
 
 
 class Configuration(TypedDict):
     """What was declared, as far as it decides the weights; old versions kept its digest alone."""
 
-    digest: str
+    digest: str | None
     values: dict[str, Any] | None
 
 
@@ -212,7 +225,7 @@ class Compared(TypedDict):
 
     version: int
     weights_sha256: str
-    trained_at: str
+    trained_at: str | None
     promoted: bool
     deleted: Deletion | None
 
@@ -228,10 +241,10 @@ class ChangedBatch(TypedDict):
 class TrainingSets(TypedDict):
     """What the two versions learned from."""
 
-    before: str
-    after: str
-    rows_before: int
-    rows_after: int
+    before: str | None
+    after: str | None
+    rows_before: int | None
+    rows_after: int | None
     batches: list[ChangedBatch]
     unchanged: int
 
@@ -255,8 +268,8 @@ class Change(TypedDict):
 class Configurations(TypedDict):
     """Digests of what was declared; ``changes`` is null where a version kept only its digest."""
 
-    before: str
-    after: str
+    before: str | None
+    after: str | None
     changes: list[Change] | None
 
 
@@ -509,12 +522,12 @@ class RetrainingDecision(TypedDict):
 
 
 class Learned(TypedDict):
-    """How old the champion's newest data are, in batches and in days of the data's time."""
+    """How old the champion's newest data are, in batches and in days; null of an adopted one."""
 
     version: int
-    learned_until: str
-    age: int
-    age_days: float
+    learned_until: str | None
+    age: int | None
+    age_days: float | None
 
 
 class Age(TypedDict):
@@ -642,6 +655,42 @@ class Quarantine(TypedDict):
     batches: list[QuarantinedBatch]
     refused: list[Refused]
     exported: str | None
+
+
+class FedInput(TypedDict):
+    """One input of an adopted model: its name, the features that it is given, and as what."""
+
+    name: str
+    columns: list[str]
+    type: str
+    rank: int
+
+
+class Adopt(TypedDict):
+    """A model that was adopted: the file, what is said of it, and how it is used.
+
+    ``measured`` is how it does on the held-out rows there are, null where none has a label.
+    """
+
+    pipeline: str
+    version: int
+    weights_sha256: str
+    file: str
+    sha256: str
+    trained_on: str | None
+    by: str
+    reason: str
+    adopted_at: str
+    rule_from: str
+    inputs: list[FedInput]
+    output: str
+    threshold: float | None
+    half_width: float | None
+    tried_on: str
+    reference: list[str]
+    measured: dict[str, float] | None
+    effective_at: str
+    recorded_at: str
 
 
 class Removed(TypedDict):
@@ -820,8 +869,8 @@ class ProvedCode(TypedDict):
     """The code that trained it and was run again; ``commit`` is null outside of git."""
 
     commit: str | None
-    dirty: bool
-    digest: str
+    dirty: bool | None
+    digest: str | None
 
 
 class Closeness(TypedDict):
@@ -844,7 +893,7 @@ class Reproduce(TypedDict):
     differs: list[Difference]
     compared: int
     weights_sha256: str
-    training_set: str
+    training_set: str | None
     code: ProvedCode
     stopped: str | None
     closeness: Closeness | None
@@ -1062,6 +1111,7 @@ DOCUMENTS: dict[str, Any] = {
     "reject": Decided,
     "accept": Accepted,
     "quarantine": Quarantine,
+    "adopt": Adopt,
     "delete": Delete,
     "forget": Forget,
     "status": Status,

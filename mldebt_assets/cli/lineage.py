@@ -174,14 +174,12 @@ def show(answer: dict[str, Any]) -> None:
         out.print(predicted(answer["pipeline"], answer["prediction"]))
         out.print()
     name = f"[bold]{answer['pipeline']} v{model['version']}[/]"
-    out.print(f"{name}  {state}, trained {model['trained_at'][:19]} UTC")
+    adopted = model["adopted"]
+    came = "adopted" if adopted else f"trained {model['trained_at'][:19]} UTC"
+    out.print(f"{name}  {state}, {came}")
     rows = [
         ("weights", model["weights_sha256"]),
-        ("training set", training["hash"]),
-        ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
-        *made_from(answer["sources"]),
-        *own_model(model["estimator"]),
-        *made_by(answer["code"], answer["environment"]),
+        *(adoption(adopted) if adopted else made(answer)),
         *decided(promotion),
         *accepted(answer["accepted"]),
         *forgotten(answer["forgotten"]),
@@ -189,6 +187,8 @@ def show(answer: dict[str, Any]) -> None:
         ("MLflow run", model["mlflow_run_id"]),
     ]
     out.print(facts([(heading, escape(value)) for heading, value in rows]))
+    if adopted:
+        return
     out.print()
     hashes = table(("batch", *STAGES, "licence"), title="What it was trained on (SHA-256)")
     licences = {source["batch"]: source["licence"] for source in answer["sources"]}
@@ -207,6 +207,31 @@ def made_from(sources: list[dict[str, Any]]) -> list[tuple[str, str]]:
         joined = f", joined on {one['joined_on']}" if one["joined_on"] else ""
         lines.append(f"{one['uri']}{rows_of}: {one['rows']:,} rows{digest}{joined}")
     return [("" if place else "made from", line) for place, line in enumerate(dict.fromkeys(lines))]
+
+
+def adoption(adopted: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what is said of an adopted model, and that nothing shows it: lineage begins there."""
+    return [
+        ("trained on", f"{adopted['trained_on'] or 'unknown: nobody has said'}"),
+        ("", "as whoever adopted it says: nothing here shows it"),
+        ("code", "unknown"),
+        ("environment", "unknown"),
+        ("lineage", f"begins on {adopted['adopted_at'][:19]} UTC, when {adopted['by']}"),
+        ("", f"adopted {adopted['file']}, SHA-256"),
+        ("", adopted["sha256"]),
+    ]
+
+
+def made(answer: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the lines that say what a version was trained on, what it is, and by what program."""
+    training = answer["training_set"]
+    return [
+        ("training set", training["hash"]),
+        ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
+        *made_from(answer["sources"]),
+        *own_model(answer["model"]["estimator"]),
+        *made_by(answer["code"], answer["environment"]),
+    ]
 
 
 def own_model(estimator: dict[str, Any]) -> list[tuple[str, str]]:

@@ -20,6 +20,7 @@ COLOURS = {
     "cannot be reproduced": "yellow",
 }
 DIGITS = 12
+UNKNOWN = "unknown"
 MOST_SHOWN = 20
 
 
@@ -56,8 +57,13 @@ def show(answer: dict[str, Any]) -> None:
     commit = answer["code"]["commit"]
     rows = [
         ("weights", answer["weights_sha256"]),
-        ("training set", answer["training_set"]),
-        ("code", f"{commit or 'no commit'}{', with its recorded diff' * answer['code']['dirty']}"),
+        ("training set", answer["training_set"] or UNKNOWN),
+        (
+            "code",
+            f"{commit or 'no commit'}{', with its recorded diff' * answer['code']['dirty']}"
+            if answer["code"]["digest"]
+            else UNKNOWN,
+        ),
         ("compared", f"{answer['compared']} hashes, in {answer['seconds']:.0f} s"),
     ]
     if answer["first_difference"] is not None:

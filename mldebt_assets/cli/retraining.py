@@ -67,7 +67,8 @@ def staleness(curve: list[dict[str, Any]], champion: dict[str, Any] | None) -> T
     made = table((*HEADINGS, ""), right=HEADINGS)
     for one in curve:
         lost = "" if one["lost"] is None else f"{one['lost']:.3f}"
-        here = champion is not None and champion["age"] + 1 == one["age"]
+        known = champion is not None and champion["age"] is not None
+        here = champion and known and champion["age"] + 1 == one["age"]
         mark = f"v{champion['version']} will be on the next batch" if champion and here else ""
         made.add_row(str(one["age"]), f"{one['value']:.3f}", lost, str(one["backtests"]), mark)
     return made

@@ -37,6 +37,7 @@ MLDebtError
 │   ├── UnusableInputError      values that no model can take
 │   └── MissingInputError       a model asked about a table without its inputs
 ├── RefusedError                a change of production that would not be safe (exit code 1)
+│   └── UnadoptableError        a file that cannot be adopted as a model
 ├── UnlikePointersError         batches that are not what the committed pointers name
 ├── SnapshotError               stored bytes that are gone or are not what they were
 │   ├── SnapshotMissingError
@@ -427,6 +428,14 @@ class RefusedError(MLDebtError):
     @classmethod
     def of(cls, what: str, fix: str) -> Self:
         return cls(f"{what}\nFix: {fix}")
+
+
+class UnadoptableError(RefusedError, ValueError):
+    """A file that is no model which could be adopted here; no value of a row is repeated."""
+
+    @classmethod
+    def of(cls, what: str, fix: str) -> Self:
+        return cls(f"The file cannot be adopted as a model: {what}\nFix: {fix}.")
 
 
 class UnlikePointersError(MLDebtError, ValueError):

@@ -47,6 +47,7 @@ SINCE_TASKS: dict[str, object] = {
     "classes": (),
     "half_width": None,
     "own": None,
+    "adopted": None,
 }
 """What a model has whose bytes do not say: those of binary ones are as they always were."""
 
@@ -60,7 +61,8 @@ class FittedModel:
     ``best_epochs`` says from which epoch (counted from 1) each member's weights are. The line
     makes logits, or values, of outputs; ``task`` and ``classes`` say what becomes of them, and
     ``threshold`` or ``half_width`` are there where the task has them. A user's own model has its
-    ONNX graph for weights, the bytes of ``graph``, and ``own`` says what it was.
+    ONNX graph for weights, the bytes of ``graph``, and ``own`` says what it was. So has one that
+    was ``adopted``, which takes the features as they are and answers in scores: nothing is fitted.
     """
 
     encoding: Encoding
@@ -74,6 +76,7 @@ class FittedModel:
     classes: tuple[str, ...] = ()
     half_width: float | None = None
     own: Mapping[str, Any] | None = None
+    adopted: Mapping[str, Any] | None = None
 
     @property
     def rule(self) -> Rule:
@@ -231,6 +234,10 @@ def predict(model: FittedModel, inputs: pd.DataFrame) -> NDArray[np.float64]:
     Raises: MissingInputError or UnusableInputError.
     """
     task = task_of(model.task, model.classes)
+    if model.adopted is not None:
+        from mldebt_assets.core.adopted import answers
+
+        return answers(graph_of(model), model.adopted, task, inputs)
     outputs = torch.from_numpy(_outputs(model, inputs))
     with reproducible(), torch.inference_mode():
         scores: NDArray[np.float64] = task.link(outputs * model.slope + model.intercept).numpy()
@@ -267,7 +274,7 @@ def network_of(model: FittedModel) -> Network:
 
 
 def graph_of(model: FittedModel) -> bytes:
-    """Return the ONNX graph of a user's own model."""
+    """Return the ONNX graph of a user's own model, or of one that was adopted."""
     return model.weights[GRAPH].tobytes()
 
 

@@ -60,7 +60,7 @@ ENDS = {
     "canceled": dg.DagsterRunStatus.CANCELED,
 }
 VERDICTS = {"intent": "promoted", "proposed": "proposed", "refused": "refused"}
-ACTS = ("gate", "approve", "promote", "rollback")
+ACTS = ("gate", "approve", "promote", "rollback", "adopt")
 LEVEL = {
     "{}": "mldebt_served_level",
     "{}_lower": "mldebt_served_level_lower",

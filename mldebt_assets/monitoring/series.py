@@ -85,7 +85,7 @@ FAMILIES = {
         "Candidates by the gate's verdict: promoted, proposed or refused.", ("pipeline", "verdict")
     ),
     "mldebt_promotions_total": Family(
-        "Changes of champion, by what made them: gate, approve, promote or rollback.",
+        "Changes of champion, by what made them: gate, approve, promote, rollback or adopt.",
         ("pipeline", "act"),
     ),
     "mldebt_approvals_waiting": Family("Candidates that wait for a person.", P),

@@ -47,8 +47,10 @@ def bill_of_materials(dossier: Json) -> bytes:
 
     written: Json = json.loads(JsonV1Dot6(bom(dossier)).output_as_string())
     written["metadata"]["component"]["modelCard"] = model_card(dossier)
-    contents = {TRAINING_SET: manifest_data(dossier)} | batches_data(dossier)
-    for component in written["components"]:
+    contents = batches_data(dossier)
+    if dossier["adopted"] is None:
+        contents[TRAINING_SET] = manifest_data(dossier)
+    for component in written.get("components", []):
         if component["bom-ref"] in contents:
             component["data"] = [contents[component["bom-ref"]]]
     text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -71,17 +73,19 @@ def bom(dossier: Json) -> Bom:
     from cyclonedx.model.bom import Bom
     from cyclonedx.model.dependency import Dependency
 
-    root, training_set = model(dossier), manifest(dossier)
+    root = model(dossier)
+    known = [] if dossier["adopted"] is not None else [manifest(dossier)]
     batches = [one for entry in entries(dossier) for one in files_of(dossier, entry)]
     libraries = [library(package) for package in dossier["packages"]["list"]]
     made = Bom(
         serial_number=uuid5(NAMESPACE, digest(dossier)),
-        components=[training_set, *batches, *libraries],
+        components=[*known, *batches, *libraries],
         dependencies=[
-            Dependency(
-                root.bom_ref, [Dependency(one.bom_ref) for one in (training_set, *libraries)]
+            Dependency(root.bom_ref, [Dependency(one.bom_ref) for one in (*known, *libraries)]),
+            *(
+                Dependency(one.bom_ref, [Dependency(batch.bom_ref) for batch in batches])
+                for one in known
             ),
-            Dependency(training_set.bom_ref, [Dependency(one.bom_ref) for one in batches]),
         ],
     )
     made.metadata.component = root
@@ -97,9 +101,9 @@ def model(dossier: Json) -> Component:
     found, promotion = dossier["lineage"], dossier["promotion"]
     told = {
         "code_commit": found["code"]["commit"] or "unknown",
-        "code_sha256": found["code"]["digest"],
-        "configuration_sha256": found["configuration"]["digest"],
-        "environment_sha256": found["environment"]["digest"],
+        "code_sha256": found["code"]["digest"] or "unknown",
+        "configuration_sha256": found["configuration"]["digest"] or "unknown",
+        "environment_sha256": found["environment"].get("digest", "unknown"),
         "mlflow_run_id": found["model"]["mlflow_run_id"],
         "onnx_sha256": dossier["artefacts"]["onnx"]["sha256"],
         "promotion_sha256": promotion["hash"],
@@ -198,11 +202,9 @@ def model_card(dossier: Json) -> Json:
         "modelParameters": {
             "approach": {"type": "supervised"},
             "task": TASKS[level(dossier).task],
-            "architectureFamily": "the owner's own model"
-            if dossier["lineage"]["model"]["estimator"]["name"]
-            else "feed-forward neural network",
+            "architectureFamily": family(dossier),
             "modelArchitecture": architecture(dossier),
-            "datasets": [{"ref": TRAINING_SET}],
+            "datasets": [] if dossier["adopted"] is not None else [{"ref": TRAINING_SET}],
             "inputs": [{"format": f"{one['name']}: {one['type']}"} for one in dossier["inputs"]],
             "outputs": [
                 {"format": f"{OUTPUTS[level(dossier).task]}: {declared['target']['description']}"}
@@ -216,6 +218,14 @@ def model_card(dossier: Json) -> Json:
             "performanceTradeoffs": [tradeoff(declared["costs"])] if declared["costs"] else [],
         },
     }
+
+
+def family(dossier: Json) -> str:
+    """Return of which kind the model is, in a few words."""
+    if dossier["adopted"] is not None:
+        return "unknown: an adopted ONNX file"
+    own = dossier["lineage"]["model"]["estimator"]["name"]
+    return "the owner's own model" if own else "feed-forward neural network"
 
 
 def tradeoff(costs: Json) -> str:

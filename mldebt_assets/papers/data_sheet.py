@@ -75,7 +75,7 @@ def what(dossier: dict[str, Any]) -> Facts:
                 f"{split['tuning_fraction']:.0%} of the others for tuning",
             ),
             ("owner", declared["owner"]),
-            ("manifest, SHA-256", Code(training_set["hash"])),
+            ("manifest, SHA-256", Code(training_set["hash"] or "unknown")),
         )
     )
 

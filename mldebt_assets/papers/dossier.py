@@ -18,7 +18,7 @@ from mldebt_assets.assets.keys import key
 from mldebt_assets.core.features import BOOKKEEPING
 from mldebt_assets.core.privacy.anonymity import judge
 from mldebt_assets.pipeline import as_configuration
-from mldebt_assets.promotions import ACT
+from mldebt_assets.promotions import ACT, adopted_by
 from mldebt_assets.snapshots import COLUMN_SCHEMA, at_storage_id
 
 if TYPE_CHECKING:
@@ -44,26 +44,51 @@ def gather(
             damaged, or contradicts itself.
     """
     body = champion.promotion.body
-    evaluated, training_set = (
-        at_storage_id(instance, key(pipeline, stage), body[stage]["storage_id"])
-        for stage in ("evaluation", "training_set")
+    evaluated = at_storage_id(
+        instance, key(pipeline, "evaluation"), body["evaluation"]["storage_id"]
     )
     lineage = trace(instance, platform, pipeline, champion.promotion)
-    stages = walk(instance, pipeline, training_set)
     return {
         "pipeline": as_configuration(pipeline),
         "promotion": promotion_of(champion),
         "lineage": lineage,
         "evaluation": without_drawings(platform.snapshots.load(evaluated.snapshot)),
+        **learned(instance, platform, pipeline, champion),
+        "artefacts": {
+            stage: {name: body[stage][name] for name in ("sha256", "md5", "bytes")}
+            for stage in ("model", "onnx", "evaluation", "training_set")
+            if body[stage] is not None
+        },
+        "packages": packages_of(lineage["environment"]["packages"])
+        if lineage["environment"]
+        else {"recorded": False, "list": []},
+    }
+
+
+def learned(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, champion: Champion
+) -> dict[str, Any]:
+    """Return the inputs, and what was learned from; of an adopted model what it is given alone."""
+    body = champion.promotion.body
+    adopted = adopted_by(body)
+    if adopted is not None:
+        fed = [
+            {"name": name, "type": one["type"]}
+            for one in adopted["inputs"]
+            for name in one["columns"]
+        ]
+        unknown = {"personal_data": None, "anonymity": "not known"}
+        return {"inputs": fed, **unknown, "batches": [], "adopted": adopted}
+    training_set = at_storage_id(
+        instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
+    )
+    stages = walk(instance, pipeline, training_set)
+    return {
         "inputs": inputs_of(list(stages["features"].values())[-1]),
         "personal_data": training_set.metadata.get(SCAN),
         "anonymity": anonymity_of(instance, platform, pipeline, training_set),
         "batches": batches_of(stages, platform.snapshots.load(training_set.snapshot)),
-        "artefacts": {
-            stage: {name: body[stage][name] for name in ("sha256", "md5", "bytes")}
-            for stage in ("model", "onnx", "evaluation", "training_set")
-        },
-        "packages": packages_of(lineage["environment"]["packages"]),
+        "adopted": None,
     }
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from mldebt_assets.papers.wording import baseline, level, named, number, personal_data, span
+from mldebt_assets.promotions import told_of_adoption
 
 
 def limits(dossier: dict[str, Any]) -> tuple[str, ...]:
     """Return the limits of a version, one sentence or two each, most important first."""
     return (
+        *of_the_adoption(dossier),
         *of_the_judgement(dossier),
         *of_the_slices(dossier),
         *of_the_groups(dossier),
@@ -17,6 +19,17 @@ def limits(dossier: dict[str, Any]) -> tuple[str, ...]:
         *of_the_promotion(dossier),
         *of_the_environment(dossier),
     )
+
+
+def of_the_adoption(dossier: dict[str, Any]) -> list[str]:
+    """Return what nobody knows of an adopted model."""
+    if dossier["adopted"] is None:
+        return []
+    return [
+        f"It was {told_of_adoption(dossier['adopted'])}. Its lineage begins there: how it was made "
+        "is not known, it cannot be trained again, and it may have learned from the rows that it "
+        "was judged on."
+    ]
 
 
 def of_the_judgement(dossier: dict[str, Any]) -> list[str]:
@@ -106,6 +119,8 @@ def of_the_promotion(dossier: dict[str, Any]) -> list[str]:
 def of_the_environment(dossier: dict[str, Any]) -> list[str]:
     """Return what the bits may depend on."""
     code, where = dossier["lineage"]["code"], dossier["lineage"]["environment"]
+    if dossier["adopted"] is not None:
+        return []
     found = []
     if code["dirty"]:
         found.append("It was trained by code with changes that were not committed.")

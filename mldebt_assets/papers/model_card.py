@@ -23,6 +23,7 @@ from mldebt_assets.papers.wording import (
     span,
     trained_on,
 )
+from mldebt_assets.promotions import told_of_adoption
 
 ROLES = ("candidate", "incumbent", "baseline")
 RATES = {
@@ -30,6 +31,7 @@ RATES = {
     "true_positive_rate": "of what was to be found",
     "false_positive_rate": "of what was not",
 }
+UNKNOWN = "unknown"
 OF_A_CLASS = ("recall_", "precision_")
 
 
@@ -116,6 +118,8 @@ def answer(dossier: dict[str, Any]) -> list[tuple[str, str]]:
 
 def architecture(dossier: dict[str, Any]) -> str:
     """Return what kind of network it is, as declared, or what the user's own model was."""
+    if dossier["adopted"] is not None:
+        return f"an ONNX file that was {told_of_adoption(dossier['adopted'])}"
     own = dossier["lineage"]["model"]["estimator"]
     if own["name"] is not None:
         settings = ", ".join(f"{name}={value}" for name, value in own["parameters"].items())
@@ -194,7 +198,7 @@ def measured(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
     return (
         Text(
             f"{told}Measured on {on['rows']:,} rows in {on['groups']} held-out groups of "
-            f"{span(on['batches'])}, from which no version has ever learned."
+            f"{span(on['batches'])}, {seen(dossier)}."
         ),
         Table(
             ("metric", *(headings[role] for role in roles)),
@@ -202,6 +206,13 @@ def measured(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
             right=tuple(headings[role] for role in roles),
         ),
     )
+
+
+def seen(dossier: dict[str, Any]) -> str:
+    """Return whether the version can have learned from the rows that it is judged on."""
+    if dossier["adopted"] is not None:
+        return "which it may have been trained on: nobody here knows"
+    return "from which no version has ever learned"
 
 
 def slices(dossier: dict[str, Any]) -> tuple[Text | Table, ...]:
@@ -266,7 +277,7 @@ def data(dossier: dict[str, Any]) -> Facts:
         (
             ("data", declared["source"]["description"]),
             ("learned from", trained_on(dossier)),
-            ("training set, SHA-256", Code(dossier["lineage"]["training_set"]["hash"])),
+            ("training set, SHA-256", Code(dossier["lineage"]["training_set"]["hash"] or UNKNOWN)),
             (
                 "held out",
                 f"{split['held_out_fraction']:.0%} of all groups of {groups}, "
@@ -284,19 +295,25 @@ def inputs(dossier: dict[str, Any]) -> Facts:
     return Facts(tuple((f"inputs, {kind}", ", ".join(of)) for kind, of in names.items()))
 
 
+def trained(model: dict[str, Any]) -> str:
+    """Return when a version was trained."""
+    at = model["trained_at"]
+    return f"{at[:19].replace('T', ' ')} UTC" if at else UNKNOWN
+
+
 def lineage(dossier: dict[str, Any]) -> Facts:
     """Return what made the version, and how to prove it."""
     found, name = dossier["lineage"], dossier["pipeline"]["name"]
     version, code = dossier["promotion"]["version"], found["code"]
     return Facts(
         (
-            ("code, commit", Code(code["commit"] or "unknown")),
-            ("code, SHA-256", Code(code["digest"])),
-            ("configuration, SHA-256", Code(found["configuration"]["digest"])),
-            ("environment, SHA-256", Code(found["environment"]["digest"])),
-            ("trained", f"{found['model']['trained_at'][:19].replace('T', ' ')} UTC"),
+            ("code, commit", Code(code["commit"] or UNKNOWN)),
+            ("code, SHA-256", Code(code["digest"] or UNKNOWN)),
+            ("configuration, SHA-256", Code(found["configuration"]["digest"] or UNKNOWN)),
+            ("environment, SHA-256", Code(found["environment"].get("digest", UNKNOWN))),
+            ("trained", trained(found["model"])),
             ("MLflow run", Code(found["model"]["mlflow_run_id"])),
-            ("Dagster run", Code(found["model"]["dagster_run_id"])),
+            ("Dagster run", Code(found["model"]["dagster_run_id"] or "none")),
             ("fact of the record", f"{dossier['promotion']['sequence']}"),
             ("its SHA-256", Code(dossier["promotion"]["hash"])),
             ("prove it", Code(f"mldebt lineage {name} --version {version}")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mldebt_assets.papers.evidence import EVALUATION, LINEAGE, RECORD, STATUS, VERIFY
+from mldebt_assets.papers.model_card import seen
 from mldebt_assets.papers.page import Cell, Code, Page, Section, Table, Text
 from mldebt_assets.papers.wording import (
     NOT_DECLARED,
@@ -76,7 +77,7 @@ def of_the_model(dossier: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("What does it decide?", dossier["pipeline"]["description"], card),
         ("Who owns it?", dossier["pipeline"]["owner"], card),
         ("Which bytes are it?", dossier["promotion"]["weights_sha256"], card),
-        ("How good is it?", f"{good} on rows that no version has learned from", EVALUATION),
+        ("How good is it?", f"{good} on rows {seen(dossier)}", EVALUATION),
         ("Is it measured by group?", f"in {judged} slices, each with its interval", card),
         ("What are its limits?", "listed, each with its reason", card),
         (

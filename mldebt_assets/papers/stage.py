@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 
 from mldebt_assets.assets.keys import common, key
-from mldebt_assets.assets.promoting import STANDS_ON, is_materialized, stored_bytes
+from mldebt_assets.assets.promoting import STANDS_ON, is_materialized, stood_on, stored_bytes
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.core.errors import MLDebtError
 from mldebt_assets.core.fingerprint import sha256
@@ -68,7 +68,7 @@ def read_for(
         if stored.snapshot.sha256 == promoted:
             reading.note(stored)
             break
-    for stage in STANDS_ON:
+    for stage in stood_on(champion.promotion.body):
         storage_id = champion.promotion.body[stage]["storage_id"]
         reading.note(at_storage_id(instance, key(pipeline, stage), storage_id))
     return reading

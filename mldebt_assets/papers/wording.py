@@ -6,7 +6,7 @@ from typing import Any
 
 from mldebt_assets.assets.personal_data import in_words
 from mldebt_assets.core.tasks.level import Level, level_of
-from mldebt_assets.promotions import decider
+from mldebt_assets.promotions import decider, told_of_adoption
 
 NOT_DECLARED = "not declared"
 NOT_SCANNED = "not scanned"
@@ -108,7 +108,9 @@ def named(dossier: dict[str, Any]) -> str:
 
 
 def trained_on(dossier: dict[str, Any]) -> str:
-    """Return how much the version learned from."""
+    """Return how much the version learned from; of an adopted one, what is said of it."""
+    if dossier["adopted"] is not None:
+        return f"not known: it was {told_of_adoption(dossier['adopted'])}"
     names = [entry["batch"] for entry in dossier["batches"]]
     rows = dossier["lineage"]["training_set"]["rows"]
     return f"{rows:,} rows in {len(names):,} batches, {span(names)}"
@@ -130,6 +132,8 @@ def candidate(dossier: dict[str, Any]) -> dict[str, float]:
 def personal_data(dossier: dict[str, Any]) -> str:
     """Return what the scans of the training set's batches found of personal data."""
     known = dossier["personal_data"]
+    if dossier["adopted"] is not None:
+        return "not known: what the model was trained on is not"
     if known is None:
         return NOT_SCANNED
     missing = f"; not scanned: {', '.join(known['unscanned'])}" if known["unscanned"] else ""

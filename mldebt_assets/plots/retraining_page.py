@@ -41,7 +41,10 @@ def first(answer: Mapping[str, Any]) -> str:
     """Return the champion's age with what it costs, and the newest decision."""
     champion, taken = answer["champion"], answer["decisions"]
     cards = ""
-    if champion is not None:
+    if champion is not None and champion["age"] is None:
+        unknown = "What it was trained on is not known, so it has no age that could cost."
+        cards += two_lines("Champion", f"v{champion['version']}, adopted", unknown, "verdict ok")
+    elif champion is not None:
         next_age = champion["age"] + 1
         here = next((one for one in answer["staleness"] if one["age"] == next_age), None)
         cost = "What this age costs was not measured yet."

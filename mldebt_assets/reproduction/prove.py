@@ -35,6 +35,7 @@ from mldebt_assets.core.reproduction import (
     judge,
 )
 from mldebt_assets.forgotten import withdrawn
+from mldebt_assets.promotions import adopted_by, told_of_adoption
 from mldebt_assets.reproduction.checkout import recorded_code
 from mldebt_assets.reproduction.recipe import recipe_of
 
@@ -76,6 +77,9 @@ def reproduce(
             f"{pipeline.name} has no champion yet, so there is nothing to reproduce.",
             f"`mldebt replay {pipeline.name}` brings the first one.",
         )
+    adopted = adopted_by(decision.body)
+    if adopted is not None:
+        return made_elsewhere(pipeline, decision, told_of_adoption(adopted))
     recipe = recipe_of(instance, platform, pipeline, decision)
     gone = withdrawn_from(platform, pipeline, recipe)
     if gone:
@@ -89,6 +93,26 @@ def reproduce(
     judgement = compared(recipe, made)
     return answer(pipeline, decision, recipe, made, judgement) | {
         "seconds": round(time.perf_counter() - started, 1)
+    }
+
+
+def made_elsewhere(pipeline: Pipeline, decision: Fact, told: str) -> dict[str, Any]:
+    """Return the answer about an adopted version: nothing is known that could be tried."""
+    return {
+        "pipeline": pipeline.name,
+        "version": decision.body["version"],
+        "verdict": "cannot be reproduced",
+        "outcome": "not reproduced",
+        "reproduced": False,
+        "first_difference": None,
+        "differs": [],
+        "compared": 0,
+        "weights_sha256": decision.body["weights_sha256"],
+        "training_set": None,
+        "code": dict.fromkeys(("commit", "dirty", "digest")),
+        "stopped": f"it was {told}; nothing is known of how it was made",
+        "closeness": None,
+        "seconds": 0.0,
     }
 
 

@@ -15,7 +15,7 @@ from mldebt_assets import cli, definitions, pipelines
 from mldebt_assets.cli.documents import DOCUMENTS
 from mldebt_assets.core import errors
 from mldebt_assets_tests.command_line import COLUMNS, installation, mldebt
-from mldebt_assets_tests.sample import BATCHES, rows, write_batch
+from mldebt_assets_tests.sample import BATCHES, onnx_file, rows, write_batch
 from mldebt_assets_tests.servers import free_port
 from mldebt_assets_tests.test_promotion_by_hand import with_gate
 
@@ -169,6 +169,22 @@ def changes(tmp_path_factory):
         return [overruled, *((arguments, mldebt(*arguments, "--json")) for arguments in asked)]
 
 
+@pytest.fixture(scope="module")
+def adoption(tmp_path_factory):
+    """What is printed where the first champion was trained elsewhere."""
+    asked = [["lineage", "parcels"], ["status", "parcels"], ["retraining", "parcels"]]
+    asked += [["reproduce", "parcels"], ["verify", "parcels"]]
+    root = tmp_path_factory.mktemp("adoption")
+    with installation(root) as made, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipelines, "PIPELINES", (made.pipeline,))
+        made.land(BATCHES[0])
+        made.replay()
+        file = root / "old.onnx"
+        file.write_bytes(onnx_file())
+        adopt = ["adopt", "parcels", "--model", str(file), "--reason", "it serves already"]
+        return [(arguments, mldebt(*arguments, "--json")) for arguments in [adopt, *asked]]
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_a_real_example(name):
     """People copy the example first and read the rest if it fails."""
@@ -199,10 +215,11 @@ def test_the_commands_that_answer_are_those_with_a_documented_document():
     assert set(DOCUMENTS) == ANSWERING
 
 
-def test_every_document_is_of_its_documented_type(documents, changes):
+def test_every_document_is_of_its_documented_type(documents, changes, adoption):
     """Other programs read them without asking, before the first champion and after."""
-    assert {named(arguments) for arguments, _ in [*documents, *changes]} == ANSWERING
-    for arguments, said in [*documents, *changes]:
+    told = [*documents, *changes, *adoption]
+    assert {named(arguments) for arguments, _ in told} == ANSWERING
+    for arguments, said in told:
         wanted = DOCUMENTS[named(arguments)]
         if arguments == ["status"]:
             wanted = list[wanted]
@@ -333,7 +350,7 @@ def test_every_error_has_the_exit_code_of_its_kind():
         if isinstance(kind, type) and issubclass(kind, errors.MLDebtError)
     ]
     codes = {kind: cli.exit_code(kind("")) for kind in kinds}
-    answers = {errors.RefusedError, errors.UnlikePointersError}
+    answers = {errors.RefusedError, errors.UnadoptableError, errors.UnlikePointersError}
     assert {kind for kind, code in codes.items() if code == 1} == answers
     wrong_calls = {kind for kind, code in codes.items() if code == 2}
     assert wrong_calls == {kind for kind in kinds if issubclass(kind, errors.CallError)}
