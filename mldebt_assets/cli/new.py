@@ -207,7 +207,13 @@ def warnings_of(found: "Profile") -> list[str]:
     """Return what a person should know before the first replay."""
     said = [f"{one.column}: {one.kind} ({one.why})" for one in found.personal]
     said += [HOW_TO_HIDE] if found.personal else []
-    said += [f"{one}: its type cannot be declared; it was left behind" for one in found.unusable]
+    said += [
+        f"{one}: it has no value of a type that can be declared; it was left behind"
+        for one in found.unusable
+    ]
+    said += [
+        f"{one.name}: {one.spelled}" for one in found.columns if one.left_out == one.spelled != ""
+    ]
     said += [
         f"{one.name}: {one.suspected}; is it known before the target is?"
         for one in found.inputs

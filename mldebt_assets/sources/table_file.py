@@ -42,7 +42,7 @@ def read_table(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError):
         # What Arrow says may hold values of a row.
         found = "it is truncated, damaged, or neither CSV in UTF-8 nor Parquet."
-        raise TableFileError.of(str(path), found, WHOLE) from None
+        raise TableFileError.of(str(path), found, f"{WHOLE[:-1]}, as one of the two.") from None
     twice = [name for name, times in Counter(table.column_names).items() if times > 1]
     if twice:
         raise TableFileError.of(

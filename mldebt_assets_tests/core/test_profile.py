@@ -13,6 +13,8 @@ from mldebt_assets.core.profile.columns import Found
 from mldebt_assets.core.profile.goal import goal_of
 from mldebt_assets.core.profile.joins import join_of, joined
 from mldebt_assets.core.profile.leaks import SUSPECT, disguised, told_alone
+from mldebt_assets.core.profile.spelling import spelled
+from mldebt_assets.core.profile.table import profile
 
 DRAW = np.random.default_rng(3)
 ROWS = 400
@@ -168,3 +170,53 @@ def test_a_join_that_would_lose_or_double_rows_is_refused(declared, right, told)
     """Doubled rows would be learned twice, and stand on both sides of the split."""
     with pytest.raises(TableUnfitError, match=rf"{told}[\s\S]*\nFix: "):
         joined(LEFT, right, join_of(declared))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ([f"{one},{one % 7}" for one in range(ROWS)], "commas, signs or units"),
+        ([f"${one:,.2f}" for one in range(900, 900 + ROWS)], "commas, signs or units"),
+        ([f"1.{one:03d},5 €" for one in range(ROWS)], "commas, signs or units"),
+        ([f"{one / 10}%" for one in range(ROWS)], "commas, signs or units"),
+        ([f"1'{one:03d}" for one in range(ROWS)], "commas, signs or units"),
+        ([f"{1 + one % 28}/0{1 + one % 9}/2024" for one in range(ROWS)], "2024-05-31"),
+        ([f"{1 + one % 28}.1.24 09:30" for one in range(ROWS)], "2024-05-31"),
+        ([str(one) if one % 50 else "not measured" for one in range(ROWS)], "a few are not"),
+        (texts(ROWS), ""),
+        ([f"{10**20 + one}" for one in range(ROWS)], ""),
+        ([f"10.0.{one}.1" for one in range(ROWS)], ""),
+        ([f"{one}-{one + 1}" for one in range(ROWS)], ""),
+        ([None] * ROWS, ""),
+    ],
+    ids=["comma", "dollars", "euros", "percent", "Swiss", "slashes", "dots", "a few words", "texts",
+         "past 64 bits", "addresses", "ranges", "nothing"],
+)  # fmt: skip
+def test_numbers_and_dates_spelled_otherwise_are_told_and_not_guessed_at(values, told):
+    """1,234 is a thousand here and a little more than one there."""
+    said = spelled(pd.Series(values, dtype=object))
+    assert told in said
+    assert bool(said) == bool(told)
+
+
+@pytest.mark.parametrize("spelling", ["{:.3f} €", "{:.4f}%"])
+def test_a_number_spelled_otherwise_is_neither_key_nor_input_nor_target(spelling):
+    """It would be taken for the name of its row, and the best input be lost without a word."""
+    price = NUMBERS.map(spelling.format)
+    table = pa.table({"price": price, "kind": texts(3), "target": ["yes", "no"] * (ROWS // 2)})
+    made = profile(table, target="target", time=None, every=None, name="b")
+    assert made.row_key == ()
+    assert {one.name: one.left_out for one in made.columns}["price"].startswith("its numbers are")
+    with pytest.raises(TableUnfitError, match=r"'price', its numbers are written[\s\S]*\nFix: "):
+        profile(table, target="price", time=None, every=None, name="b")
+
+
+def test_a_column_without_any_value_is_left_behind():
+    """The gate refuses a batch with one: it cannot tell it from a feed that broke."""
+    table = pa.table({
+        "x": NUMBERS, "empty": pa.nulls(ROWS), "blank": [" "] * ROWS, "nested": [[1]] * ROWS,
+        "target": ["yes", "no"] * (ROWS // 2),
+    })  # fmt: skip
+    made = profile(table, target="target", time=None, every=None, name="b")
+    assert made.unusable == ("empty", "blank", "nested")
+    assert made.table.column_names == ["x", "target"]

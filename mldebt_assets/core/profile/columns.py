@@ -35,8 +35,8 @@ LEAST_ROWS = 20
 class Found:
     """What a column is: ``values`` as declared; ``left_out`` says why it is no input, if so.
 
-    ``suspected`` says of an input what a person should answer. What is ``personal`` is text, since
-    it is to be pseudonymised.
+    ``suspected`` says of an input what a person should answer; ``spelled``, how its numbers or
+    dates are written that are texts for that. What is ``personal`` is text, to be pseudonymised.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Found:
     levels: tuple[str, ...] = ()
     written: Written = "local"
     personal: bool = False
+    spelled: str = ""
     left_out: str = ""
     suspected: str = ""
 

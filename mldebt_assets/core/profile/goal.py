@@ -79,6 +79,11 @@ def goal_of(target: Found, asked: Task | None) -> Goal:
         )
     if target.dtype == "timestamp":
         raise TableUnfitError.of(f"its target {target.name!r} is a time.", f"{OTHER_TARGET}.")
+    if target.spelled and asked != "multiclass" and len(counts) > TWO:
+        raise TableUnfitError.of(
+            f"of its target {target.name!r}, {target.spelled}.",
+            "write them so, or say --task multiclass where they are names.",
+        )
     task, why = (asked, "as asked for") if asked is not None else _inferred(target, counts)
     if task == "regression":
         return Goal(column=target.name, task=task, why=why, labels=_numbers(target, values))

@@ -13,6 +13,7 @@ from mldebt_assets.core.column_types import typed
 from mldebt_assets.core.errors import TableUnfitError
 from mldebt_assets.core.privacy.scan import scan
 from mldebt_assets.core.profile.columns import (
+    FEW_LEVELS,
     IDENTIFIER_SHARE,
     LEAST_ROWS,
     Found,
@@ -24,6 +25,7 @@ from mldebt_assets.core.profile.columns import (
 )
 from mldebt_assets.core.profile.goal import goal_of
 from mldebt_assets.core.profile.leaks import SUSPECT, disguised, told_alone
+from mldebt_assets.core.profile.spelling import spelled
 from mldebt_assets.core.schema import Column
 
 if TYPE_CHECKING:
@@ -105,10 +107,15 @@ def profile(
         if wanted not in table.column_names:
             raise TableUnfitError.lacks(wanted, table.column_names)
     taken = {one: plain(table.column(one)) for one in table.column_names}
-    unusable = tuple(one for one, values in taken.items() if values is None)
+    unusable = tuple(
+        one
+        for one, values in taken.items()
+        if values is None or (values.null_count == len(values) and one not in {target, time})
+    )
     if target in unusable:
         raise TableUnfitError.of(f"{target!r} is no text or number.", "name another --target.")
-    usable = {one: values for one, values in taken.items() if values is not None}
+    left = [(one, values) for one, values in taken.items() if one not in unusable]
+    usable = {one: values for one, values in left if values is not None}
     whole = pa.table(usable)
     texts = {one: values.cast(pa.string()) for one, values in usable.items()}
     personal = tuple(one for one in scan(texts) if one.counts and one.column != target)
@@ -160,6 +167,7 @@ def _found(name: str, values: pa.ChunkedArray, *, personal: bool, time: str | No
         nullable=bool(values.null_count),
         written=written,
         personal=personal,
+        spelled=spelled(series[name]) if dtype == "string" and not personal else "",
     )
 
 
@@ -209,7 +217,8 @@ def key_of(columns: Sequence[Found], time: str | None) -> tuple[str, ...]:
 
     A number with decimals is never one, nor is a number that only happens to be unique.
     """
-    complete = [one for one in columns if not one.nullable and one.dtype != "float64"]
+    whole = [one for one in columns if not one.nullable and not one.spelled]
+    complete = [one for one in whole if one.dtype != "float64"]
     named = [one for one in complete if one.id_like]
     others = [one for one in complete if not one.id_like and one.values.nunique() > 1]
     ordered = [*named, *others][:KEY_CANDIDATES]
@@ -260,10 +269,12 @@ def _judged(
 def _why_no_input(one: Found, goal: Goal, personal: dict[str, Finding]) -> str:
     distinct = one.values.nunique()
     if distinct <= 1:
-        return "it is constant" if distinct else "it has no value at all"
+        return "it is constant"
     if one.name in personal:
         found = personal[one.name]
         return f"it seems to hold personal data: {found.kind} ({found.confidence})"
+    if one.spelled and distinct > FEW_LEVELS:
+        return one.spelled
     discrete = one.dtype != "float64" and len(one.values) >= LEAST_ROWS
     many = distinct >= IDENTIFIER_SHARE * one.values.notna().sum()
     if discrete and many and (one.dtype == "string" or one.id_like or _is_list(one)):

@@ -64,7 +64,7 @@ def _omitted(profile: Profile) -> str:
     apart = [one for one in profile.columns if one.left_out and one.name != profile.target]
     lines = [f"# {prose(one.name)}: {one.left_out}" for one in apart]
     lines += [
-        f"# {prose(one)}: its type cannot be declared; it was not landed"
+        f"# {prose(one)}: it has no value of a type that can be declared; it was not landed"
         for one in profile.unusable
     ]
     if not lines:
