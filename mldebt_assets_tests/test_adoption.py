@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mldebt_assets import definitions, pipelines
+from mldebt_assets import adoption, definitions, pipelines
 from mldebt_assets.adoption import Offer, adopt
+from mldebt_assets.answers.diff import diff_of
 from mldebt_assets.answers.retraining import retraining_of
 from mldebt_assets.answers.status import status_of
 from mldebt_assets.answers.story import chapters
 from mldebt_assets.answers.verify import verify
+from mldebt_assets.assets import promoting
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.membership import audited
+from mldebt_assets.by_hand import roll_back
 from mldebt_assets.core.errors import RefusedError
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.papers.dossier import gather
@@ -36,9 +39,13 @@ def adopted(world, offered):
     return adopt(*of(world), offered, reason="it serves already", by="ada@depot", now=now)
 
 
+def killed(*_, **__):
+    raise KeyboardInterrupt
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """January is in, the model is adopted, and February is scored by it."""
+    """January is in, the model is adopted at the third attempt, and February is scored by it."""
     with (
         installation(tmp_path_factory.mktemp("adoption")) as made,
         pytest.MonkeyPatch.context() as patch,
@@ -48,6 +55,10 @@ def world(tmp_path_factory):
         patch.setenv("MLDEBT_USER", "ada@depot")
         made.land(BATCHES[0])
         made.replay()
+        for module, step in ((adoption.Adoption, "model_event"), (promoting, "materialize")):
+            with pytest.MonkeyPatch.context() as kill, pytest.raises(KeyboardInterrupt):
+                kill.setattr(module, step, killed)
+                adopted(made, offer())
         file = made.home.root / "old.onnx"
         file.write_bytes(onnx_file())
         asked = ["adopt", "parcels", "--model", str(file), "--reason", "it serves already"]
@@ -112,9 +123,37 @@ def test_every_byte_that_there_is_of_it_is_verified(world):
 def test_said_again_it_is_done_and_another_file_is_refused(world):
     """A kill in the middle is mended by saying it again; a champion is not overrun."""
     facts = world.platform.record("parcels").facts()
+    assert [fact.kind for fact in facts if fact.body.get("version") == 1] == ["intent"]
+    assert [one.version for one in world.platform.registry.versions("parcels")] == [1]
     again = adopted(world, offer())
     assert again.body["version"] == 1
     assert len(world.platform.record("parcels").facts()) == len(facts)
     other = Offer(name="other.onnx", data=onnx_file() + b"\x00")
     with pytest.raises(RefusedError, match="only the first can be adopted"):
         adopted(world, other)
+
+
+def test_a_trained_candidate_replaces_it_through_the_gate_and_it_is_gone_back_to(world):
+    """It is a champion like any other, and what nobody knows of it stays said."""
+    world.land(*BATCHES[2:])
+    world.replay()
+    told = chapters(*of(world))
+    assert [one.scored_by for one in told[1:]] == [1, 1, 1, 1]
+    assert (told[-1].drifted, told[-1].promoted, told[-1].champion) == (True, True, 2)
+    assert "v1 was adopted, and may have been trained on these very rows" in told[-1].verdict
+    assert "what was there when v1 was adopted" in input_change(world)
+    found = diff_of(*of(world), 1, 2)
+    assert (found["before"]["trained_at"], found["training_set"]["before"]) == (None, None)
+    assert {one["change"] for one in found["training_set"]["batches"]} == {"added"}
+    assert "was adopted" in mldebt("diff", "parcels", "1", "2").out
+    now = datetime.now(UTC)
+    roll_back(*of(world), to=None, reason="the new one is slow", by="ada@depot", now=now)
+    champion = world.platform.record("parcels").champion()
+    assert (champion.version, champion.promotion.body["adopted"]["trained_on"]) == (1, SAID)
+    assert verify(*of(world), world.home.root / "none")["problems"] == []
+    assert status_of(*of(world), now)["questions"]["reproducible"]["answer"].startswith("unknown")
+    assert mldebt("suspects", "parcels", "--json").document["version"] == 1
+
+
+def input_change(world):
+    return status_of(*of(world), datetime.now(UTC))["questions"]["input_change"]["answer"]
