@@ -13,10 +13,11 @@ import dagster as dg
 
 from mldebt_assets.answers.subject import holdings, subject_of
 from mldebt_assets.assets import reproduction
-from mldebt_assets.assets.collecting import pinned_pseudonyms
+from mldebt_assets.assets.collecting import REPLACED, pinned_pseudonyms
 from mldebt_assets.assets.evidence import report as keep
 from mldebt_assets.assets.keys import FORGOTTEN_TAG, PIPELINE_TAG, REASON_TAG, key
 from mldebt_assets.assets.promoting import data_time
+from mldebt_assets.assets.released import raw_of
 from mldebt_assets.assets.training_set import choose, effective_at
 from mldebt_assets.assets.withdrawing import (
     finish,
@@ -40,7 +41,13 @@ from mldebt_assets.forgotten import (
     outstanding,
     unlearnable,
 )
-from mldebt_assets.jobs import BATCH_ASSETS, batch_job_name, labels_job_name
+from mldebt_assets.jobs import (
+    BATCH_ASSETS,
+    RELEASE_ASSETS,
+    batch_job_name,
+    labels_job_name,
+    release_job_name,
+)
 from mldebt_assets.promotions import ACT, champion_of
 from mldebt_assets.replay import SILENT
 from mldebt_assets.reproduction.prove import reproduce
@@ -193,10 +200,24 @@ class Forgetting:
 
     def _made_again(self, batch: str, forgetting: Fact) -> bool:
         """Make a batch and its late labels again; return whether it was not refused."""
-        made = self._run(batch_job_name(self.pipeline), batch, forgetting, only=BATCH_ASSETS)
+        job: str = batch_job_name(self.pipeline)
+        only: tuple[str, ...] = BATCH_ASSETS
+        if self._released(batch):
+            job, only = release_job_name(self.pipeline), ("raw", *RELEASE_ASSETS)
+        made = self._run(job, batch, forgetting, only=only)
         if made and self._newest("labels", batch) is not None:
             made = self._run(labels_job_name(self.pipeline), batch, forgetting)
         return made
+
+    def _released(self, batch: str) -> bool:
+        """Return whether rows were released of what the batch's newest snapshot stands on.
+
+        A kill may have left the raw bytes made again, and what was released of them not yet.
+        """
+        raw, kept = self._newest("raw", batch), self._newest("released", batch)
+        if raw is None or kept is None:
+            return False
+        return raw_of(self.pipeline, kept) in {raw.snapshot.sha256, raw.metadata.get(REPLACED)}
 
     def _holds(self, stage: str, batch: str, forgetting: Fact) -> bool:
         stored = self._newest(stage, batch)

@@ -31,6 +31,7 @@ BATCH_ASSETS = (
     "reference_blocks",
     "drift_report",
 )
+RELEASE_ASSETS = ("released", *BATCH_ASSETS[1:])
 LABELS_ASSETS = ("labels", "features", "predictions", *outcomes.STAGES, "performance")
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
 # In this order: the last speaks of what the others have shown.
@@ -43,6 +44,11 @@ EVIDENCE_CHECKS = (
 def batch_job_name(pipeline: Pipeline) -> str:
     """Return the name of the job that takes in one batch."""
     return f"{pipeline.name}_batch"
+
+
+def release_job_name(pipeline: Pipeline) -> str:
+    """Return the name of the job that takes in a batch with what was released of it."""
+    return f"{pipeline.name}_release"
 
 
 def labels_job_name(pipeline: Pipeline) -> str:
@@ -99,6 +105,13 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Take in one batch: store, validate, score, see how well, look for drift.",
+        ),
+        dg.define_asset_job(
+            release_job_name(pipeline),
+            selection=[key(pipeline, stage) for stage in ("raw", *RELEASE_ASSETS)],
+            executor_def=dg.in_process_executor,
+            tags=tags,
+            description="Take in one batch with the rows that were released from its quarantine.",
         ),
         dg.define_asset_job(
             performance_job_name(pipeline),

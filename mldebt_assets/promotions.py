@@ -35,6 +35,7 @@ Kind = Literal[
     "decision",
     "deleted",
     "forgotten",
+    "released",
     "key_pinned",
 ]
 
@@ -296,6 +297,15 @@ def open_intents(facts: list[Fact]) -> list[Fact]:
     """Return the intents that are neither done nor undone: a kill came between."""
     closed = {fact.body["intent"] for fact in facts if fact.kind in {"done", "undone"}}
     return [fact for fact in facts if fact.kind == "intent" and fact.sequence not in closed]
+
+
+def newest_release(facts: Sequence[Fact], batch: str) -> Fact | None:
+    """Return the newest fact that rows of a batch were released from quarantine, if there is one.
+
+    What it names holds all that was released of the batch before, too.
+    """
+    of_batch = [f for f in facts if f.kind == "released" and f.body["batch"] == batch]
+    return of_batch[-1] if of_batch else None
 
 
 def refused_feeds(facts: Sequence[Fact]) -> dict[str, Fact]:

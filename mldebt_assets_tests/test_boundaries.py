@@ -48,7 +48,7 @@ LAYERS = (
     {"monitoring"},
     {"reproduction"},
     {"schedules", "sensors"},
-    {"definitions", "forgetting", "replay", "diagnosis", "serving", "cli"},
+    {"definitions", "forgetting", "releasing", "replay", "diagnosis", "serving", "cli"},
 )
 RANKS = {unit: rank for rank, layer in enumerate(LAYERS) for unit in layer}
 

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 OUR_NETWORK: dict[str, Any] = {"name": None, "package": None, "parameters": {}}
 
 
+BESIDE = ("labels", "released")
+
+
 def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact | None:
     """Return the promotion of the champion, or the decision on a version.
 
@@ -73,12 +76,13 @@ def trace(
     )
     manifest = platform.snapshots.load(training_set.snapshot)
     found = found_from(instance, platform, pipeline, training_set)
-    labels = found["labels"]
+    # An index that was kept before anything could be released says nothing of it.
+    beside = {name: found.get(name, {}) for name in BESIDE}
     compare(platform, pipeline, manifest, found["hashes"])
     facts, entries = platform.record(pipeline.name).facts(), manifest["batches"]
     shown = [
         {name: entry[name] for name in ("batch", *reversed(STAGES))}
-        | ({"labels": labels[entry["batch"]]} if entry["batch"] in labels else {})
+        | {name: of[entry["batch"]] for name, of in beside.items() if entry["batch"] in of}
         for entry in entries
     ]
     return {

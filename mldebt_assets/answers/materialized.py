@@ -37,6 +37,7 @@ DATA_VERSION = "dagster/data_version"
 INPUT_VERSION = "dagster/input_data_version/"
 INPUT_EVENT = "dagster/input_event_pointer/"
 
+READ_BESIDE = {"features": "labels", "validated": "released"}
 FACTS = ("environment", "configuration")
 
 Hashes = dict[str, str]
@@ -107,11 +108,11 @@ class Materialized:
         named: Mapping[str, Mapping[str, Artefact]],
         training_set: dg.AssetMaterialization,
     ) -> list[Artefact]:
-        """Compare every batch's events, going by what each one read; return the late labels.
+        """Compare every batch's events, going by what each one read; return what they read beside.
 
-        The manifest names no labels: what the features read of them is all that is known.
+        The manifest names no late labels and no released rows: what was read is all that is known.
         """
-        labels: list[Artefact] = []
+        beside: list[Artefact] = []
         readers: dict[str, dg.AssetMaterialization] = dict.fromkeys(named["features"], training_set)
         for place, stage in enumerate(STAGES):
             of_stage = named[stage]
@@ -126,9 +127,9 @@ class Materialized:
                 below = STAGES[place + 1 : place + 2]
                 reads = {one: {batch: named[one][batch].sha256} for one in below}
                 self._compare(artefact, event, reads)
-                if stage == "features":
-                    labels += self._late_labels(event, batch)
-        return labels
+                if stage in READ_BESIDE:
+                    beside += self._read_beside(READ_BESIDE[stage], event, batch)
+        return beside
 
     def check_one(self, artefact: Artefact, stage: str) -> None:
         """Compare the one event of ``stage`` that something else names by its storage id."""
@@ -192,23 +193,25 @@ class Materialized:
         read = {} if reader is None else read_by(reader, f"{self._pipeline}/{stage}")
         return read[batch][1] if batch in read else None
 
-    def _late_labels(self, features: dg.AssetMaterialization, batch: str) -> list[Artefact]:
-        """Compare the events of the labels that a batch's features read; return the labels."""
-        labels = []
-        for of, (sha256, storage_id) in read_by(features, f"{self._pipeline}/labels").items():
-            event = self._events.at("labels", [storage_id]).get(storage_id)
+    def _read_beside(
+        self, stage: str, reader: dg.AssetMaterialization, batch: str
+    ) -> list[Artefact]:
+        """Compare the events of what a step read of a stage that not every batch has."""
+        found = []
+        for of, (sha256, storage_id) in read_by(reader, f"{self._pipeline}/{stage}").items():
+            event = self._events.at(stage, [storage_id]).get(storage_id)
             artefact = Artefact(
-                stage="labels",
+                stage=stage,
                 batch=batch,
                 sha256=sha256,
                 md5=str(said(event, "md5")) if event is not None else "",
-                folder=f"{self._pipeline}/labels/{of}",
+                folder=f"{self._pipeline}/{stage}/{of}",
                 storage_id=storage_id,
             )
             if self.is_there(artefact, event) and event is not None:
                 self._compare(artefact, event, {})
-                labels.append(artefact)
-        return labels
+                found.append(artefact)
+        return found
 
 
 def said(event: dg.AssetMaterialization, name: str) -> Any:

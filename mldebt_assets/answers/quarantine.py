@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.assets.keys import batches, key
 from mldebt_assets.core.errors import RefusedError, UnknownBatchError
-from mldebt_assets.snapshots import newest_of_each
+from mldebt_assets.snapshots import at_storage_id, newest_of_each
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -40,12 +40,19 @@ def rows_waiting(instance: dg.DagsterInstance, pipeline: Pipeline) -> dict[str, 
     return {b: int(one.metadata[COUNT]) for b, one in waiting(instance, pipeline).items()}
 
 
-def rows_of(platform: Platform, pipeline: Pipeline, stored: Stored) -> pd.DataFrame:
+def rows_of(
+    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, stored: Stored
+) -> pd.DataFrame:
     """Return the rows of a stored quarantine, each with its mark and its reason."""
-    from mldebt_assets.core.quarantine import marked
+    from mldebt_assets.core.quarantine import MARK, marked
 
     table = platform.snapshots.load(stored.snapshot)
-    return marked(table, str(stored.batch), pipeline.batch_columns)
+    read = stored.reads.get(f"{pipeline.name}/released", {})
+    used: set[str] = set()
+    for _, storage_id in read.values():
+        released = at_storage_id(instance, key(pipeline, "released"), int(storage_id))
+        used |= set(platform.snapshots.load(released.snapshot)[MARK])
+    return marked(table, str(stored.batch), pipeline.batch_columns, used)
 
 
 def quarantined(
@@ -57,7 +64,7 @@ def quarantined(
 
     told = []
     for name, stored in waiting(instance, pipeline, batch).items():
-        rows = rows_of(platform, pipeline, stored)
+        rows = rows_of(instance, platform, pipeline, stored)
         reasons = Counter(one for reason in rows[REASON] for one in reason.split("; "))
         told.append(
             {
@@ -89,4 +96,4 @@ def exported(
             f"No row of {batch} is in quarantine; nothing was written.",
             f"`mldebt quarantine {pipeline.name}` lists what is.",
         )
-    return csv_for_people(rows_of(platform, pipeline, stored))
+    return csv_for_people(rows_of(instance, platform, pipeline, stored))

@@ -41,6 +41,7 @@ MADE_OF = {
     "counts": ("validated", "predictions"),
     "drift_report": ("validated", "predictions"),
 }
+OF_TABLES = ("raw", "released")
 WITH_ROWS = {"features", "predictions"}
 
 
@@ -188,9 +189,13 @@ class Search:
                 self._note_rows(stored)
 
     def tables(self) -> None:
-        """Count the rows in what was validated, and in what was quarantined."""
-        for stage in ("validated", "quarantine"):
-            for stored in self._made_of(stage, ("raw",)):
+        """Count the rows in what was released, validated, and quarantined.
+
+        A mended row may name another subject than the raw bytes do.
+        """
+        for stage in ("released", "validated", "quarantine"):
+            released = stage == "released"
+            for stored in self._there(stage) if released else self._made_of(stage, OF_TABLES):
                 table = self._platform.snapshots.load(stored.snapshot)
                 rows = len(self._their_rows(table))
                 if rows:
@@ -261,9 +266,11 @@ class Search:
     def _their_rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return somebody's rows of a typed table."""
         wanted = {self._subject.stored}
+        values = table[self._subject.column]
         if self._pipeline.column(self._subject.column).dtype == "int64":
             wanted = {str(int(one)) for one in wanted if one.lstrip("-").isdigit()}
-        return table[table[self._subject.column].astype(str).isin(wanted)]
+            values = values.astype("Int64")  # stored with a gap, it would be read as 5.0
+        return table[values.astype(str).isin(wanted)]
 
     def _note_rows(self, raw: Stored) -> None:
         """Remember which rows are somebody's: late labels name them by the row key alone."""

@@ -179,10 +179,10 @@ def check_champion(
         "champion": {n: whole[n] for n in stood_on(body)},
     }
     events = ledger.check_promotion(promoted, told, reads)
-    labels: list[Artefact] = []
+    beside: list[Artefact] = []
     if manifest is not None and "training_set" in events:
         found = ledger.check_batches(batches, events["training_set"])
-        labels = [addressed(findings, platform, one) for one in found]
+        beside = [addressed(findings, platform, one) for one in found]
     for one in reference:
         ledger.check_one(one, "validated")
     code: list[Artefact] = []
@@ -200,7 +200,7 @@ def check_champion(
     of_batches = [one for stage in reversed(STAGES) for one in batches[stage].values()]
     facts = platform.record(name).facts()
     gone = withdrawn(facts)
-    stands = [*of_batches, *labels, *promoted.values(), *reference, *code]
+    stands = [*of_batches, *beside, *promoted.values(), *reference, *code]
     check_bytes(findings, platform, [one for one in stands if one.sha256 not in gone])
     check_gone(findings, platform, never_again(facts))
     for raw in batches["raw"].values():
@@ -216,23 +216,23 @@ def manifest_of(store: SnapshotStore, training_set: Artefact) -> dict[str, Any] 
     return manifest
 
 
-def addressed(findings: Findings, platform: Platform, labels: Artefact) -> Artefact:
-    """Return late labels with the address at which they lie.
+def addressed(findings: Findings, platform: Platform, beside: Artefact) -> Artefact:
+    """Return late labels, or released rows, with the address at which they lie.
 
     No manifest says it: where they do not lie where their event says, their pointer is asked.
     """
-    store, digits = platform.snapshots, labels.sha256[:HASH_DIGITS_IN_PATHS]
-    if store.read_sound(sha256_hex=labels.sha256, md5=labels.md5) is not None:
-        return labels
-    for file in (platform.home.root / "snapshots" / labels.folder / digits).glob("*.dvc"):
+    store, digits = platform.snapshots, beside.sha256[:HASH_DIGITS_IN_PATHS]
+    if store.read_sound(sha256_hex=beside.sha256, md5=beside.md5) is not None:
+        return beside
+    for file in (platform.home.root / "snapshots" / beside.folder / digits).glob("*.dvc"):
         stated = POINTED_TO.search(file.read_bytes())
         if stated is None:
             continue
         md5 = stated[1].decode()
-        if store.read_sound(sha256_hex=labels.sha256, md5=md5) is not None:
-            findings.compare(f"{labels.what} (md5)", "dagster", md5, labels.md5)
-            return replace(labels, md5=md5)
-    return labels
+        if store.read_sound(sha256_hex=beside.sha256, md5=md5) is not None:
+            findings.compare(f"{beside.what} (md5)", "dagster", md5, beside.md5)
+            return replace(beside, md5=md5)
+    return beside
 
 
 def check_bytes(findings: Findings, platform: Platform, artefacts: list[Artefact]) -> None:

@@ -35,7 +35,8 @@ def found_from(
 ) -> dict[str, Any]:
     """Return what a training set stands on: from the index, else from the event log.
 
-    ``hashes`` {stage: {batch: sha256}}, ``labels`` {batch: identity} where they came late, and
+    ``hashes`` {stage: {batch: sha256}}, ``labels`` {batch: identity} where they came late,
+    ``released`` likewise where rows were released from quarantine, and
     ``sources``, where each batch's bytes came from.
     """
     file = index_file(platform, pipeline, training_set)
@@ -52,13 +53,15 @@ def walked(
 ) -> dict[str, Any]:
     """Return what a training set stands on, by walking the event log."""
     stages = walk(instance, pipeline, training_set)
-    labels = late_labels(instance, pipeline, stages["features"])
+    labels = read_beside(instance, pipeline, "labels", stages["features"])
+    released = read_beside(instance, pipeline, "released", stages["validated"])
     return {
         "hashes": {
             stage: {batch: made.snapshot.sha256 for batch, made in of.items()}
             for stage, of in stages.items()
         },
         "labels": {batch: made.identity for batch, made in labels.items()},
+        "released": {batch: made.identity for batch, made in released.items()},
         "sources": [*sources_of(stages["raw"]), *sources_of(labels)],
     }
 
@@ -114,14 +117,18 @@ def walk(
     return walked
 
 
-def late_labels(
-    instance: dg.DagsterInstance, pipeline: Pipeline, features: dict[str, Stored]
+def read_beside(
+    instance: dg.DagsterInstance, pipeline: Pipeline, stage: str, readers: dict[str, Stored]
 ) -> dict[str, Stored]:
-    """Return the labels that each batch's features say they read, where labels come late."""
-    asset = key(pipeline, "labels")
+    """Return what each batch's readers say they read of a stage that not every batch has.
+
+    Features read late ``labels`` beside what was validated, and that reads what was ``released``
+    beside the raw bytes.
+    """
+    asset = key(pipeline, stage)
     read = {
         batch: int(storage_id)
-        for batch, made in features.items()
+        for batch, made in readers.items()
         for _, storage_id in made.reads.get(asset.to_user_string(), {}).values()
     }
     found = at_storage_ids(instance, asset, list(read.values()))

@@ -14,6 +14,7 @@ from mldebt_assets.assets import (
     performance,
     predictions,
     raw,
+    released,
     rollback,
     scorer,
     sketch,
@@ -26,6 +27,7 @@ from mldebt_assets.assets import (
 
 BATCH_STAGES = (
     raw,
+    released,
     validated,
     sketch,
     labels,

@@ -54,6 +54,23 @@ def without_forgotten(
     return (Blob(made, f".{found}"), gone) if gone else (blob, 0)
 
 
+def table_without_forgotten(
+    pipeline: Pipeline, platform: Platform, table: "pd.DataFrame"
+) -> "pd.DataFrame":
+    """Return a typed table without the rows of those who are forgotten.
+
+    Raises: PseudonymKeyError where the key is missing, unsafe, or not the one there was.
+    """
+    column = pipeline.subject_column
+    forgotten = marks(platform.record(pipeline.name).facts())
+    if column is None or not forgotten:
+        return table
+    pseudonyms = pinned_pseudonyms(pipeline, platform)
+    whole = pipeline.column(column).dtype == "int64"
+    texts = (table[column].astype("Int64") if whole else table[column]).astype(str)
+    return table[[pseudonyms.mark(text) not in forgotten for text in texts]].reset_index(drop=True)
+
+
 def labels_without_forgotten(
     instance: dg.DagsterInstance, pipeline: Pipeline, platform: Platform, batch: str, blob: Blob
 ) -> tuple[Blob, int]:

@@ -13,6 +13,7 @@ RAW_TAG = "mldebt/raw_sha256"
 RETRAINING_TAG = "mldebt/retraining"
 REASON_TAG = "mldebt/reason"
 INTERRUPTED_TAG = "mldebt/interrupted"
+RELEASED_TAG = "mldebt/released"
 FORGOTTEN_TAG = "mldebt/forgotten"
 ASKED_AGAIN_TAG = "mldebt/asked_again"
 CODE_DIGITS = 12

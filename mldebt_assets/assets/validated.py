@@ -6,6 +6,7 @@ the step fails, so that nothing, now or later, can build on it.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -14,6 +15,7 @@ import pandas as pd
 from mldebt_assets.assets.keys import batches, common, key, out_of
 from mldebt_assets.assets.raw import declared_schema
 from mldebt_assets.assets.refusal import refuse
+from mldebt_assets.assets.released import release_of
 from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError, DeclarationError, SchemaChangedError
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mldebt_assets.core.quality import Observation, Quality
+    from mldebt_assets.core.release import Admission
 
 A_DAY = timedelta(days=1)
 
@@ -44,7 +47,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         name=f"{pipeline.name}__validated",
         group_name=pipeline.name,
         partitions_def=batches(pipeline),
-        deps=[key(pipeline, "raw")],
+        deps=[key(pipeline, "raw"), key(pipeline, "released")],
         outs={
             "validated": out_of(
                 shared,
@@ -53,7 +56,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 metadata={COLUMN_SCHEMA: declared_schema(pipeline.batch_columns)},
             ),
             "quarantine": out_of(
-                shared, quarantine_key, "The rows that fail a row-wise rule, each with its reason."
+                shared,
+                quarantine_key,
+                "The rows that fail a row-wise rule, each with its reason. "
+                f"`mldebt quarantine {pipeline.name}` lists, exports and releases them.",
             ),
         },
         check_specs=check_specs(pipeline),
@@ -63,10 +69,15 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
         raw = reading.take(key(pipeline, "raw"), context.partition_key)
+        release = release_of(context.instance, pipeline, raw)
+        if release is not None:
+            reading.note(release)
 
         def make() -> Iterator[Made]:
             try:
-                quality = examine(pipeline, context.partition_key, reading.blob(raw))
+                blob = reading.blob(raw)
+                released = None if release is None else reading.load(release)
+                quality = examine(pipeline, context.partition_key, blob, released)
                 effective_at = period_end(pipeline, context.partition_key, quality.valid)
             except SchemaChangedError as problem:
                 for verdict in verdicts_of(problem, len(pipeline.batch_columns)):
@@ -84,7 +95,8 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 "rows in quarantine": len(quality.quarantine),
             }
             yield dg.Output(quality.valid, "validated", metadata=facts)
-            yield dg.Output(quality.quarantine, "quarantine")
+            told = what_to_do(pipeline, context.partition_key) if len(quality.quarantine) else {}
+            yield dg.Output(quality.quarantine, "quarantine", metadata=told)
 
         yield from once(context, pipeline, reading, make)
 
@@ -119,15 +131,38 @@ def table_of(observations: "Sequence[Observation]") -> dict[str, dg.TableMetadat
     return {"expectations": dg.MetadataValue.table(records, dg.TableSchema(columns))}
 
 
-def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":
-    """Return what the declared expectations say of the bytes; BatchRefusedError if unreadable."""
+def what_to_do(pipeline: Pipeline, batch: str) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return, as metadata, how rows in quarantine are looked at, mended and released."""
+    of = f"mldebt quarantine {pipeline.name} --batch {batch}"
+    steps = (
+        f"`{of}` says which rows, and why; `{of} --export FILE` writes them for you to mend; "
+        f"`{of} --release --mended FILE --reason WHY` has them judged anew."
+    )
+    return {"what to do": dg.MetadataValue.md(steps)}
+
+
+def examine(
+    pipeline: Pipeline, batch: str, raw: Blob, released: pd.DataFrame | None = None
+) -> "Quality":
+    """Return what the declared expectations say of the bytes; BatchRefusedError if unreadable.
+
+    Rows that a person ``released`` take the place of theirs in quarantine.
+    """
+    return admission(pipeline, batch, raw, released).quality
+
+
+def admission(
+    pipeline: Pipeline, batch: str, raw: Blob, released: pd.DataFrame | None
+) -> "Admission":
+    """Return what ``examine`` does, with which of the released rows stay in quarantine and why."""
     from mldebt_assets.core.quality import judge
+    from mldebt_assets.core.release import Admission, admitted
     from mldebt_assets.core.tables import parse
 
     limits = pipeline.source.limits
     rows = parse(raw.data, batch=batch, columns=pipeline.batch_columns, limits=limits)
-    return judge(
-        rows,
+    judged = partial(
+        judge,
         batch=batch,
         columns=pipeline.batch_columns,
         row_key=pipeline.row_key,
@@ -135,6 +170,10 @@ def examine(pipeline: Pipeline, batch: str, raw: Blob) -> "Quality":
         least_rows=pipeline.least_rows,
         quarantine_limit=pipeline.quarantine_limit,
     )
+    if released is None:
+        return Admission(judged(rows), (), {})
+    columns = pipeline.batch_columns
+    return admitted(rows, released, batch=batch, columns=columns, judged=judged)
 
 
 def period_end(pipeline: Pipeline, batch: str, rows: pd.DataFrame) -> datetime:

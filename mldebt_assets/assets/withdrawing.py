@@ -33,7 +33,7 @@ from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import newest, newest_first
 from mldebt_assets.store import Snapshot
 
-MADE_AGAIN = ("raw", "labels", "validated", "quarantine", "features")
+MADE_AGAIN = ("raw", "labels", "released", "validated", "quarantine", "features")
 BY = "mldebt forget"
 NOTE = (
     "The landed files in `sources` still hold the rows, which are left out from now on. Backups, "

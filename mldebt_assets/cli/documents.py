@@ -79,10 +79,11 @@ class Artefact(TypedDict):
 
 
 class TrainedOn(TypedDict):
-    """One batch of a training set, as each stage made it."""
+    """One batch of a training set, as each stage made it; what was ``released``, if anything."""
 
     batch: str
     raw: Artefact
+    released: NotRequired[Artefact]
     validated: Artefact
     features: Artefact
 
@@ -647,14 +648,34 @@ class QuarantinedBatch(TypedDict):
     listed: list[QuarantinedRow]
 
 
+class Release(TypedDict):
+    """Rows let in now, how many of them mended, and those that stay; who and why say the record.
+
+    ``sha256`` is the snapshot of all that was released of the batch, null where nothing ever was.
+    """
+
+    batch: str
+    rows: int
+    mended: int
+    stays: list[QuarantinedRow]
+    sha256: str | None
+    by: str | None
+    reason: str | None
+    fact: int | None
+
+
 class Quarantine(TypedDict):
-    """What lies in quarantine and what is refused; ``exported`` is the file that was written."""
+    """What lies in quarantine and what is refused; ``exported`` is the file that was written.
+
+    ``released`` is null where nothing was to be.
+    """
 
     pipeline: str
     rows: int
     batches: list[QuarantinedBatch]
     refused: list[Refused]
     exported: str | None
+    released: Release | None
 
 
 class FedInput(TypedDict):

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mldebt_assets.core.errors import BatchRefusedError
-from mldebt_assets.core.suite import COLUMNS, COMPLETE, KEY, QUARANTINED, TYPES, suite
+from mldebt_assets.core.suite import COLUMNS, COMPLETE, KEY, MEANINGS, QUARANTINED, TYPES, suite
 from mldebt_assets.core.verdict import Verdict, all_passed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from mldebt_assets.core.schema import Column, Expectation
     from mldebt_assets.core.suite import Rule
@@ -50,6 +50,7 @@ class Observation:
 class Quality:
     """What became of a batch: ``valid`` and ``quarantine`` hold each of its rows once, in order.
 
+    ``apart`` are the places in the batch of the rows in quarantine, in their order.
     ``observations`` has, by verdict, one entry for each expectation that counts towards it.
     """
 
@@ -57,6 +58,7 @@ class Quality:
     observations: dict[str, tuple[Observation, ...]]
     valid: pd.DataFrame
     quarantine: pd.DataFrame
+    apart: tuple[int, ...]
     refusal: BatchRefusedError | None
 
     @property
@@ -90,11 +92,14 @@ def judge(
     expectations: Sequence[Expectation],
     least_rows: int,
     quarantine_limit: float,
+    vouched: Container[int] = (),
 ) -> Quality:
     """Return the batch's verdicts, its valid rows, and those for quarantine.
 
     Args:    ``frame`` as :func:`mldebt_assets.core.tables.parse` returns it; ``quarantine_limit``
              is the fraction of rows that may be quarantined, by one rule and by all together.
+             ``vouched`` are the places of rows that a person released: no declared expectation
+             puts them apart.
     Returns: verdicts in the order of :func:`mldebt_assets.core.suite.expectation_names`;
              ``measured`` is the fraction of rows that break a row-wise rule, else the observed
              value where it is a number. A row that repeats an earlier one's key is quarantined,
@@ -106,6 +111,7 @@ def judge(
     for rule, result in zip(rules, _validate(frame, rules), strict=True):
         _note(rule, result, findings[rule.verdict], len(frame))
     _spare_the_first(findings.get(KEY), frame, row_key)
+    _spare_vouched(findings, vouched)
     reasons: dict[int, list[str]] = {}
     for found in findings.values():
         for reason, rows in found.rows.items():
@@ -125,6 +131,7 @@ def judge(
         observations={name: tuple(found.observations) for name, found in findings.items()},
         valid=_without_gaps(frame[~apart].reset_index(drop=True), columns),
         quarantine=quarantine.reset_index(drop=True),
+        apart=tuple(int(place) for place in quarantine.index),
         refusal=_refusal(batch, verdicts),
     )
 
@@ -229,6 +236,16 @@ def _spare_the_first(found: Findings | None, frame: pd.DataFrame, row_key: Seque
     for reason, rows in found.rows.items():
         repeated = frame.duplicated(list(row_key), keep="first")
         found.rows[reason] = [row for row in rows if repeated[row]]
+
+
+def _spare_vouched(findings: dict[str, Findings], vouched: Container[int]) -> None:
+    """Take what a person answers for from the findings of the expectations that are declared."""
+    for name, found in findings.items():
+        if name not in MEANINGS:
+            kept = {
+                r: [row for row in rows if row not in vouched] for r, rows in found.rows.items()
+            }
+            found.rows = {reason: rows for reason, rows in kept.items() if rows}
 
 
 def _verdict(name: str, found: Findings, rows_in_batch: int, quarantine_limit: float) -> Verdict:

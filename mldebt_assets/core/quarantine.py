@@ -15,7 +15,7 @@ from mldebt_assets.core.fingerprint import digest
 from mldebt_assets.core.quality import REASON
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from mldebt_assets.core.schema import Column
 
@@ -30,8 +30,13 @@ def widened(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     return table[[c.name for c in columns]].astype({c.name: WIDE[c.dtype] for c in columns})
 
 
-def marked(table: pd.DataFrame, batch: str, columns: Sequence[Column]) -> pd.DataFrame:
-    """Return the rows with the mark of each before the declared columns, and reasons behind."""
+def marked(
+    table: pd.DataFrame, batch: str, columns: Sequence[Column], used: Container[str] = ()
+) -> pd.DataFrame:
+    """Return the rows with the mark of each before the declared columns, and reasons behind.
+
+    Rows that equal each other are numbered; those in ``used`` were released before.
+    """
     wide = widened(table, columns).reset_index(drop=True)
     texts = [
         [None if pd.isna(value) else str(value) for value in row]
@@ -42,7 +47,9 @@ def marked(table: pd.DataFrame, batch: str, columns: Sequence[Column]) -> pd.Dat
     for row in texts:
         whole = digest([batch, row])
         seen[whole] += 1
-        marks.append(digest([whole, seen[whole]])[:MARK_DIGITS])
+        while (mark := digest([whole, seen[whole]])[:MARK_DIGITS]) in used:
+            seen[whole] += 1
+        marks.append(mark)
     wide.insert(0, MARK, pd.Series(marks, wide.index, object))
     if REASON in table:
         wide[REASON] = table[REASON].to_numpy()

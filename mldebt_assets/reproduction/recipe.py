@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.lineage import compare
-from mldebt_assets.answers.walk import late_labels, walk
+from mldebt_assets.answers.walk import read_beside, walk
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.model import BROUGHT, BROUGHT_MD5, UNCOMMITTED, UNCOMMITTED_MD5
 from mldebt_assets.snapshots import at_storage_id
@@ -43,13 +43,16 @@ def recipe_of(
         for stage, of in stages.items()
     }
     compare(platform, pipeline, manifest, hashes)
-    labels = late_labels(instance, pipeline, stages["features"])
+    labels = read_beside(instance, pipeline, "labels", stages["features"])
+    released = read_beside(instance, pipeline, "released", stages["validated"])
     names = [entry["batch"] for entry in manifest["batches"]]
     artefacts: dict[str, str] = {}
     for batch in names:
         artefacts[f"raw {batch}"] = hashes["raw"][batch]
         if batch in labels:
             artefacts[f"labels {batch}"] = labels[batch].snapshot.sha256
+        if batch in released:
+            artefacts[f"released {batch}"] = released[batch].snapshot.sha256
         artefacts[f"validated {batch}"] = hashes["validated"][batch]
         artefacts[f"features {batch}"] = hashes["features"][batch]
     artefacts["training_set"] = training_set.snapshot.sha256
@@ -64,6 +67,7 @@ def recipe_of(
                 "batch": batch,
                 "raw": address(stages["raw"][batch].snapshot),
                 "labels": address(labels[batch].snapshot) if batch in labels else None,
+                "released": address(released[batch].snapshot) if batch in released else None,
             }
             for batch in names
         ],

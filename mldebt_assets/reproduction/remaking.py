@@ -90,8 +90,12 @@ class Remaking:
         labels = None
         if one["labels"] is not None:
             labels = parsed(pipeline, batch, self._pull(f"labels {batch}", one["labels"]))
+        released = None
+        if one["released"] is not None:
+            blob = self._pull(f"released {batch}", one["released"])
+            released = decode(blob.data, blob.suffix)
         self._begin(f"validated {batch}")
-        quality = examine(pipeline, batch, raw)
+        quality = examine(pipeline, batch, raw, released)
         if quality.refusal is not None:
             raise quality.refusal
         effective_at = period_end(pipeline, batch, quality.valid)
