@@ -8,6 +8,7 @@ from mldebt_assets.assets import (
     membership,
     outcomes,
     reproduction,
+    robustness,
     rollback,
     suspects,
 )
@@ -36,7 +37,15 @@ LABELS_ASSETS = ("labels", "features", "predictions", *outcomes.STAGES, "perform
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
 # In this order: the last speaks of what the others have shown.
 EVIDENCE_CHECKS = (
-    *sorted([*suspects.CHECKS, membership.CHECK, reproduction.CHECK, rollback.CHECK]),
+    *sorted(
+        [
+            *suspects.CHECKS,
+            membership.CHECK,
+            reproduction.CHECK,
+            robustness.CHECK,
+            rollback.CHECK,
+        ]
+    ),
     four_questions.CHECK,
 )
 

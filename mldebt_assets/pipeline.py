@@ -22,6 +22,7 @@ from mldebt_assets.core.policies import (
     Limits,
     Performance,
     Retraining,
+    Robustness,
     Split,
     Training,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Privacy",
     "Pseudonymise",
     "Retraining",
+    "Robustness",
     "Split",
     "Target",
     "Training",
@@ -168,6 +170,7 @@ class Pipeline:
     drift: Drift = field(default_factory=Drift)
     performance: Performance = field(default_factory=Performance)
     retraining: Retraining = field(default_factory=Retraining)
+    robustness: Robustness = field(default_factory=Robustness)
 
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself, before anything runs."""

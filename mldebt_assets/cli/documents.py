@@ -952,6 +952,53 @@ class Audit(TypedDict):
     seconds: float
 
 
+class SensitiveInput(TypedDict):
+    """How exactly an input is known, and how far it alone moves a score within that."""
+
+    name: str
+    half_width: float
+    source: str
+    change: float
+    most: float
+
+
+class ShakyRow(TypedDict):
+    """One row, its score (or that of its likeliest class), and how far that can be moved."""
+
+    batch: str
+    row_id: str
+    score: float
+    change: float
+    flips: bool
+
+
+class Changes(TypedDict):
+    """The largest changes of the scores, over rows."""
+
+    median: float
+    percentile_99: float
+    maximum: float
+
+
+class Robustness(TypedDict):
+    """Whether the champion's clear decisions hold within the noise of the data."""
+
+    pipeline: str
+    version: int
+    passed: bool
+    measured: float
+    limit: float
+    reason: str
+    batches: list[str]
+    rows: int
+    clear: int
+    flips: int
+    change: Changes
+    inputs: list[SensitiveInput]
+    worst: list[ShakyRow]
+    seconds: float
+
+
 class PersonalFinding(TypedDict):
     """A kind of personal data in a column: the share of its distinct values, and how they look.
 
@@ -1145,6 +1192,7 @@ DOCUMENTS: dict[str, Any] = {
     "papers": Papers,
     "reproduce": Reproduce,
     "audit": Audit,
+    "robustness": Robustness,
     "suspects": Suspects,
     "scan": Scan,
     "doctor": Doctor,

@@ -10,7 +10,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -25,12 +25,29 @@ GRAPH_INPUTS = {"codes": onnx.TensorProto.INT64, "numbers": onnx.TensorProto.FLO
 
 def run(graph: bytes, feeds: Arrays, outputs: Sequence[str]) -> list[NDArray[Any]]:
     """Return what the graph says; in one thread, so that equal inputs give equal bytes."""
+    found: list[NDArray[Any]] = opened(graph).run(list(outputs), dict(feeds))
+    return found
+
+
+def scorer(graph: bytes, answer: str) -> Callable[[NDArray[Any], NDArray[Any]], NDArray[Any]]:
+    """Return what scores codes and numbers by a served graph, opened once, as float64."""
+    session = opened(graph)
+    taken = {one.name for one in session.get_inputs()}
+
+    def score(codes: NDArray[Any], numbers: NDArray[Any]) -> NDArray[Any]:
+        given = {"codes": codes, "numbers": numbers}
+        (found,) = session.run([answer], {name: given[name] for name in taken})
+        return np.asarray(found, dtype=np.float64)
+
+    return score
+
+
+def opened(graph: bytes) -> onnxruntime.InferenceSession:
+    """Return a session of the graph, of one thread."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = QUIET
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    found: list[NDArray[Any]] = session.run(list(outputs), dict(feeds))
-    return found
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 def constant(name: str, values: NDArray[Any]) -> onnx.TensorProto:

@@ -183,3 +183,19 @@ class Performance:
     confidence: float = 0.95
     rounds: int = 1000
     history_batches: int = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Robustness:
+    """When the champion's decisions hang too much on the noise of its inputs.
+
+    Looked at are ``rows`` of the newest. The share ``undecided`` of them whose scores lie nearest
+    to another decision may flip; of the others at most ``flips`` may, at the worst place within the
+    noise. An input of which neither a noise is declared nor a rounding to be seen is taken to be
+    known to ``assumed`` of its standard deviation.
+    """
+
+    rows: int = 400
+    undecided: float = 0.1
+    flips: float = 0.05
+    assumed: float = 0.01

@@ -23,6 +23,7 @@ class Column:
     ``minimum`` and ``maximum`` are row-wise rules: a row outside them goes to quarantine. So does
     a row without a value, unless the column is ``nullable``. ``timestamp`` is ISO 8601 local time,
     or as ``written`` says: with a zone (``Z`` or an offset, made UTC), or seconds since 1970 (UTC).
+    ``noise`` is by how much a number may be off to either side, where its rounding does not say.
     ``privacy`` is what becomes of personal data in it; without it, none may be in there.
     """
 
@@ -32,6 +33,7 @@ class Column:
     nullable: bool = False
     minimum: float | str | None = None
     maximum: float | str | None = None
+    noise: float | None = None
     privacy: Policy | None = None
     written: Written = "local"
 

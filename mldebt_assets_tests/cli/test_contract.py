@@ -119,6 +119,7 @@ def documents(world):
         ["papers", "parcels", "--out", zipped],
         ["reproduce", "parcels"],
         ["audit", "parcels"],
+        ["robustness", "parcels"],
         ["suspects", "parcels"],
         ["suspects", "parcels", "--batch", BATCHES[-1], "--rows", "2"],
         ["scan", "parcels"],
@@ -274,6 +275,7 @@ def pages(documents):
         ("verify", "parcels"),
         ("reproduce", "parcels"),
         ("audit", "parcels"),
+        ("robustness", "parcels"),
         ("scan", "parcels"),
         ("retraining", "parcels"),
     ]
