@@ -199,6 +199,7 @@ class Pipeline:
         self._refuse_late_columns()
         self._refuse_hidden_columns(used)
         self._refuse_half_a_task()
+        self._refuse_noise_of_no_number()
 
     def _refuse_late_columns(self) -> None:
         """Refuse what needs, when a batch arrives, a column that comes with its labels."""
@@ -250,6 +251,18 @@ class Pipeline:
                     self.name,
                     f"{column.name} is pseudonymised, so each of its values is a group of one.",
                     "name a column whose values many rows share in `groups`.",
+                )
+
+    def _refuse_noise_of_no_number(self) -> None:
+        """Refuse a noise that is none, or that no value of its column can have."""
+        for column in self.columns:
+            if column.noise is None:
+                continue
+            if column.noise < 0 or column.dtype not in {"int64", "float64"}:
+                raise DeclarationError.of(
+                    self.name,
+                    f"the noise of {column.name} ({column.dtype}) is {column.noise:g}.",
+                    "declare it of numbers, and not below 0.",
                 )
 
     def _refuse_half_a_task(self) -> None:

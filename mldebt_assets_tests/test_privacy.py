@@ -370,6 +370,7 @@ def test_no_group_is_promised_by_what_may_not_be_known(tmp_path, privacy, proble
 @pytest.mark.parametrize(
     ("name", "column", "problem"),
     [
+        ("noise", {"name": "depot", "noise": 1.0}, r"the noise of depot \(string\) is 1"),
         ("time", {"name": "sent_at", "privacy": Deny()}, "uses sent_at, which its privacy denies"),
         ("int", {"name": "parcel", "privacy": Pseudonymise()}, "parcel is pseudonymised, so it is"),
     ],
