@@ -14,7 +14,7 @@ from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.errors import MLDebtError, RefusedError
 from mldebt_assets.core.features import ROW_ID, inputs_of
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import refused_feeds
+from mldebt_assets.promotions import adopted_by, refused_feeds, told_of_adoption
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading
 
@@ -62,7 +62,8 @@ def robustness_of(
 ) -> dict[str, Any]:
     """Look for the worst case because a person asks, and keep what was found as the check.
 
-    Raises: RefusedError before there is a champion; SnapshotError if what it reads is damaged.
+    Raises: RefusedError before there is a champion, and for one that was adopted; SnapshotError if
+            what it reads is damaged.
     """
     started = time.monotonic()
     found = searched(instance, platform, pipeline)
@@ -92,6 +93,13 @@ def searched(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipelin
         said = f"{pipeline.name} has no champion yet, so nothing decides."
         raise RefusedError.of(said, f"`mldebt replay {pipeline.name}`.")
     body, policy = champion.promotion.body, pipeline.robustness
+    adopted = adopted_by(body)
+    if adopted is not None:
+        raise RefusedError.of(
+            f"{pipeline.name} v{champion.version} was {told_of_adoption(adopted)}: what it makes "
+            "of its inputs is not known, so none can be moved.",
+            "ask again once a version that was trained here is champion.",
+        )
     model = load_model(pipeline, platform, body)
     table = newest_rows(instance, platform, pipeline)
     declared = {one.name: one.noise for one in pipeline.columns if one.noise is not None}
