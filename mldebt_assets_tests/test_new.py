@@ -155,6 +155,38 @@ def test_columns_may_be_called_anything(place):
     assert 'class "x"\\' in [one.name for one in declared(place).columns]
 
 
+EACH = np.arange(ROWS)
+ODD = {
+    "called as Python, SQL and HTML call things": {
+        "class": "abcd",
+        "select": "xy",
+        "<b>x</b>": "pq",
+        "None": "mn",
+        "größe in cm": "ab",
+    },
+    "yes and no": {"smoker": ["yes", "no"], "truth": ["True", "False"], "on": ["t", "f"]},
+    "whole numbers with gaps": {"children": [1, 2, None, 3], "rooms": ["4", "", "5", "NA"]},
+    "a constant, and nothing at all": {"land": ["NZ"], "empty": [None]},
+    "commas and currency signs": {"weight": [f"{one},5" for one in range(50)], "paid": ["$1,234"]},
+    "two hundred columns": {f"column {one}": [one, one + 1.5] for one in range(200)},
+    "numbers past 64 bits": {"account": [f"{10**25 + one}" for one in range(700)]},
+    "line ends and quotes in values": {"note": ['a "b"\nc', "d, e"]},
+}
+
+
+@pytest.mark.parametrize("columns", ODD.values(), ids=ODD)
+def test_an_odd_table_passes_the_gate_that_was_written_for_it(place, columns):
+    """A pipeline that refuses the very rows it was made from is worse than none."""
+    told = {name: [values[one % len(values)] for one in EACH] for name, values in columns.items()}
+    usual = visits()[["age", "waited_minutes", "missed"]]
+    said = bring(place, pd.concat([usual, pd.DataFrame(told)], axis=1))
+    assert (said.code, said.err) == (0, "")
+    made = declared(place)
+    [landed] = survey(made.source, place).arrivals
+    rows = parse(read(landed), batch=landed.batch, columns=made.source_columns)
+    assert len(rows) == len(made.features(rows)) == made.target.label(rows).notna().sum() == ROWS
+
+
 @pytest.mark.parametrize(
     ("table", "options", "told"),
     [
