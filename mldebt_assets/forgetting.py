@@ -48,7 +48,7 @@ from mldebt_assets.jobs import (
     labels_job_name,
     release_job_name,
 )
-from mldebt_assets.promotions import ACT, champion_of
+from mldebt_assets.promotions import ACT, adopted_versions, champion_of
 from mldebt_assets.replay import SILENT
 from mldebt_assets.reproduction.prove import reproduce
 from mldebt_assets.resources import PROCESS_TAG, process_identity
@@ -274,6 +274,11 @@ class Forgetting:
             if serving and champion is not None
             else "no champion has learned of the subject"
         )
+        if champion is not None and not serving and champion.version in adopted_versions(facts):
+            reason = (
+                f"v{champion.version} was adopted, and whether it has learned of the subject is "
+                "not known"
+            )
         body = {
             "about": ABOUT,
             "batch": chosen[-1][0].batch if chosen else None,

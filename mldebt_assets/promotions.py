@@ -252,6 +252,13 @@ def adopted_by(body: Mapping[str, Any]) -> dict[str, Any] | None:
     return found
 
 
+def adopted_versions(facts: Sequence[Fact]) -> list[int]:
+    """Return the versions that were adopted and that nobody deleted."""
+    gone = deletions(facts)
+    found = {one.version for one in champions_of(list(facts)) if adopted_by(one.promotion.body)}
+    return sorted(found - gone.keys())
+
+
 def told_of_adoption(adopted: Mapping[str, Any]) -> str:
     """Return when a model was adopted, by whom and of what they say it was trained.
 

@@ -120,6 +120,16 @@ def test_every_byte_that_there_is_of_it_is_verified(world):
     assert found["ok"]
 
 
+def test_who_is_forgotten_may_stay_in_it_and_that_is_said(world, monkeypatch):
+    """To say that no model had learned of them would be a guess."""
+    monkeypatch.setenv("MLDEBT_PSEUDONYM_KEY", "0123456789abcdef" * 4)
+    said = mldebt("forget", "parcels", "--subject", "3", "--dry-run", "--json")
+    assert said.code == 0, said.err
+    [version] = said.document["versions"]
+    assert version["version"] == 1
+    assert "whether it has learned of them is not known" in version["action"]
+
+
 def test_said_again_it_is_done_and_another_file_is_refused(world):
     """A kill in the middle is mended by saying it again; a champion is not overrun."""
     facts = world.platform.record("parcels").facts()

@@ -25,11 +25,13 @@ from mldebt_assets.cli.opening import (
     write_whole,
 )
 from mldebt_assets.core.errors import CallError
+from mldebt_assets.promotions import adopted_versions
 
 FROM_STDIN = "-"
 MADE_AGAIN = "made again without the rows"
 SERVES = "serves until a retraining has replaced it"
 REMOVED = "removed"
+NOT_KNOWN = "stays: it was adopted, and whether it has learned of them is not known"
 
 
 def forget(  # noqa: PLR0917 - a command's options
@@ -86,6 +88,9 @@ def forget(  # noqa: PLR0917 - a command's options
                 shown.update,
             ).forget(value, datetime.now(UTC))
             answer = told(done.receipts, [str(file) for file in done.files])
+        if answer["found"]:
+            adopted = adopted_versions(platform.record(declared.name).facts())
+            answer["versions"] += [{"version": one, "action": NOT_KNOWN} for one in adopted]
     if receipt is not None and not dry_run:
         write_whole(receipt, json.dumps(answer["receipts"], indent=2) + "\n")
     if as_json:
