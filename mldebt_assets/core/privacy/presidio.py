@@ -81,7 +81,7 @@ def recognisers() -> tuple[Recogniser, ...]:
         from presidio_analyzer import PatternRecognizer, predefined_recognizers
     except ImportError as missing:
         raise MissingExtraError.of("presidio-analyzer", PRESIDIO) from missing
-    kinds = [
+    kinds: list[Any] = [
         kind
         for _, kind in sorted(vars(predefined_recognizers).items())
         if isinstance(kind, type)
