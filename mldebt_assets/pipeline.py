@@ -139,6 +139,9 @@ class Pipeline:
     pseudonymised column, where there is only one. ``privacy`` is how many rows must share what may
     tell who they are of.
 
+    ``duplicate_limit`` is the share of a batch's rows that may repeat an earlier one whole; beyond
+    it the batch is refused. Without it any share may, and the metadata of ``p/validated`` tell it.
+
     ``slices`` are looked at, ``groups`` are promised: a candidate that leaves one of them behind is
     refused. Each is a column, or a function of the rows; it need not be an input of the model.
     """
@@ -158,6 +161,7 @@ class Pipeline:
     privacy: Privacy | None = None
     least_rows: int = 1
     quarantine_limit: float = 0.01
+    duplicate_limit: float | None = None
     slices: Mapping[str, Callable[[pd.DataFrame], pd.Series[str]]] = field(default_factory=dict)
     groups: Mapping[str, str | Callable[[pd.DataFrame], pd.Series[str]]] = field(
         default_factory=dict
@@ -195,6 +199,12 @@ class Pipeline:
                 self.name,
                 "nothing says of what time its data are.",
                 "declare `time`, or a `batch_end` that reads it from the batch's name.",
+            )
+        if self.duplicate_limit is not None and not 0 <= self.duplicate_limit <= 1:
+            raise DeclarationError.of(
+                self.name,
+                f"its duplicate_limit is {self.duplicate_limit:g}, which is no share of rows.",
+                "declare a fraction from 0 to 1: 0.05 is five rows of a hundred.",
             )
         self._refuse_late_columns()
         self._refuse_hidden_columns(used)

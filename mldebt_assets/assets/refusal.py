@@ -25,7 +25,10 @@ def declared_data(pipeline: Pipeline) -> str:
 
     What another declaration refused may be right under this one.
     """
-    names = ("columns", "row_key", "expectations", "least_rows", "quarantine_limit")
+    names = ["columns", "row_key", "expectations", "least_rows", "quarantine_limit"]
+    if pipeline.duplicate_limit is not None:
+        # Only where it is declared, so that what was refused before there was one stays refused.
+        names.append("duplicate_limit")
     batch_end = as_configuration(pipeline.batch_end)
     return digest({**{n: as_configuration(getattr(pipeline, n)) for n in names}, "end": batch_end})
 

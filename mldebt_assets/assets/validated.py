@@ -90,9 +90,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 yield check_result(verdict, validated_key, details=observed)
             if quality.refusal is not None:
                 refuse(context, pipeline, platform, quality.refusal)
-            facts: dict[str, str | int] = {
+            facts: dict[str, str | int | float] = {
                 "effective_at": effective_at.isoformat(),
                 "rows in quarantine": len(quality.quarantine),
+                "duplicate rate": quality.duplicate_rate,
             }
             yield dg.Output(quality.valid, "validated", metadata=facts)
             told = what_to_do(pipeline, context.partition_key) if len(quality.quarantine) else {}
@@ -106,7 +107,12 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:
     """Return one blocking check an expectation, evaluated for each batch."""
     asset = key(pipeline, "validated")
-    told = meanings(pipeline.batch_columns, pipeline.row_key, pipeline.expectations)
+    told = meanings(
+        pipeline.batch_columns,
+        pipeline.row_key,
+        pipeline.expectations,
+        pipeline.duplicate_limit,
+    )
     return [
         check_spec(name, asset, meaning, partitions=batches(pipeline), blocking=True)
         for name, meaning in told.items()
@@ -169,6 +175,7 @@ def admission(
         expectations=pipeline.expectations,
         least_rows=pipeline.least_rows,
         quarantine_limit=pipeline.quarantine_limit,
+        duplicate_limit=pipeline.duplicate_limit,
     )
     if released is None:
         return Admission(judged(rows), (), {})

@@ -1,6 +1,7 @@
 """A batch judged by its declaration: what is wrong with which rows, or with the batch as a whole.
 
-Great Expectations is the engine of every rule. Rows that break a row-wise rule go to quarantine
+Great Expectations is the engine of every rule but one: the share of rows that repeat an earlier one
+whole, which it cannot count. Rows that break a row-wise rule go to quarantine
 with the reason; too many of them, or a broken rule about the whole batch, refuse the batch. A
 verdict is "not passed" only where it refuses. No reason holds a value of the data, which might be
 personal.
@@ -18,7 +19,16 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mldebt_assets.core.errors import BatchRefusedError
-from mldebt_assets.core.suite import COLUMNS, COMPLETE, KEY, MEANINGS, QUARANTINED, TYPES, suite
+from mldebt_assets.core.suite import (
+    COLUMNS,
+    COMPLETE,
+    KEY,
+    MEANINGS,
+    QUARANTINED,
+    REPEATED,
+    TYPES,
+    suite,
+)
 from mldebt_assets.core.verdict import Verdict, all_passed
 
 if TYPE_CHECKING:
@@ -51,6 +61,7 @@ class Quality:
     """What became of a batch: ``valid`` and ``quarantine`` hold each of its rows once, in order.
 
     ``apart`` are the places in the batch of the rows in quarantine, in their order.
+    ``duplicate_rate`` is the fraction of rows that repeat an earlier one whole.
     ``observations`` has, by verdict, one entry for each expectation that counts towards it.
     """
 
@@ -59,6 +70,7 @@ class Quality:
     valid: pd.DataFrame
     quarantine: pd.DataFrame
     apart: tuple[int, ...]
+    duplicate_rate: float
     refusal: BatchRefusedError | None
 
     @property
@@ -92,12 +104,15 @@ def judge(
     expectations: Sequence[Expectation],
     least_rows: int,
     quarantine_limit: float,
+    duplicate_limit: float | None = None,
     vouched: Container[int] = (),
 ) -> Quality:
     """Return the batch's verdicts, its valid rows, and those for quarantine.
 
     Args:    ``frame`` as :func:`mldebt_assets.core.tables.parse` returns it; ``quarantine_limit``
              is the fraction of rows that may be quarantined, by one rule and by all together.
+             ``duplicate_limit`` is the fraction of rows that may repeat an earlier one whole; they
+             stay, since equal rows may be of different things. None where any may.
              ``vouched`` are the places of rows that a person released: no declared expectation
              puts them apart.
     Returns: verdicts in the order of :func:`mldebt_assets.core.suite.expectation_names`;
@@ -112,6 +127,9 @@ def judge(
         _note(rule, result, findings[rule.verdict], len(frame))
     _spare_the_first(findings.get(KEY), frame, row_key)
     _spare_vouched(findings, vouched)
+    duplicate_rate = float(frame.duplicated(keep="first").sum()) / max(len(frame), 1)
+    if duplicate_limit is not None:
+        findings[REPEATED] = _repeated(duplicate_rate, duplicate_limit)
     reasons: dict[int, list[str]] = {}
     for found in findings.values():
         for reason, rows in found.rows.items():
@@ -132,6 +150,7 @@ def judge(
         valid=_without_gaps(frame[~apart].reset_index(drop=True), columns),
         quarantine=quarantine.reset_index(drop=True),
         apart=tuple(int(place) for place in quarantine.index),
+        duplicate_rate=duplicate_rate,
         refusal=_refusal(batch, verdicts),
     )
 
@@ -236,6 +255,12 @@ def _spare_the_first(found: Findings | None, frame: pd.DataFrame, row_key: Seque
     for reason, rows in found.rows.items():
         repeated = frame.duplicated(list(row_key), keep="first")
         found.rows[reason] = [row for row in rows if repeated[row]]
+
+
+def _repeated(rate: float, limit: float) -> Findings:
+    """Return what the share of rows that repeat an earlier one says of the whole batch."""
+    told = f"{rate:.2%} of the rows repeat an earlier one whole, more than the limit of {limit:.2%}"
+    return Findings(faults=[told] if rate > limit else [], measured=rate, limit=limit)
 
 
 def _spare_vouched(findings: dict[str, Findings], vouched: Container[int]) -> None:

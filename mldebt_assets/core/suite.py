@@ -23,6 +23,7 @@ COMPLETE = "values_complete"
 FINITE = "values_finite"
 BOUNDS = "values_within_bounds"
 KEY = "row_key_unique"
+REPEATED = "repeated_rows"
 QUARANTINED = "quarantined_rows"
 
 MEANINGS = {
@@ -33,6 +34,7 @@ MEANINGS = {
     FINITE: "Every number is finite.",
     BOUNDS: "Every number and time lies within the declared bounds of its column.",
     KEY: "No two rows have the same row key.",
+    REPEATED: "No more than the declared share of rows repeats an earlier row whole.",
     QUARANTINED: "No more than the declared share of rows is in quarantine.",
 }
 CONSEQUENCES = {
@@ -91,7 +93,7 @@ def suite(
         *[_bounds(column) for column in columns if _bounded(column)],
         *([_uniqueness(row_key)] if row_key else []),
     ]
-    taken = {rule.verdict for rule in rules} | {QUARANTINED}
+    taken = {rule.verdict for rule in rules} | {REPEATED, QUARANTINED}
     for expectation in expectations:
         name = _unused(_short_name(expectation), taken)
         taken.add(name)
@@ -110,7 +112,10 @@ def suite(
 
 
 def expectation_names(
-    columns: Sequence[Column], row_key: Sequence[str], expectations: Sequence[Expectation]
+    columns: Sequence[Column],
+    row_key: Sequence[str],
+    expectations: Sequence[Expectation],
+    duplicate_limit: float | None = None,
 ) -> tuple[str, ...]:
     """Return the names of the verdicts that a batch gets, in their order, without judging one.
 
@@ -126,11 +131,15 @@ def expectation_names(
     ('origin_in_set', 'quarantined_rows')
     """
     rules = suite(columns, row_key, expectations, least_rows=1)
-    return (*dict.fromkeys(rule.verdict for rule in rules), QUARANTINED)
+    repeated = () if duplicate_limit is None else (REPEATED,)
+    return (*dict.fromkeys(rule.verdict for rule in rules), *repeated, QUARANTINED)
 
 
 def meanings(
-    columns: Sequence[Column], row_key: Sequence[str], expectations: Sequence[Expectation]
+    columns: Sequence[Column],
+    row_key: Sequence[str],
+    expectations: Sequence[Expectation],
+    duplicate_limit: float | None = None,
 ) -> dict[str, str]:
     """Return, for each of ``expectation_names``, what it means that the batch passes it."""
     rules = {rule.verdict: rule for rule in suite(columns, row_key, expectations, least_rows=1)}
@@ -138,7 +147,7 @@ def meanings(
         name: MEANINGS.get(name)
         or f"{rules[name].expectation}, on {rules[name].subject}. "
         f"{CONSEQUENCES[rules[name].failing]}"
-        for name in expectation_names(columns, row_key, expectations)
+        for name in expectation_names(columns, row_key, expectations, duplicate_limit)
     }
 
 

@@ -138,11 +138,15 @@ def bounds(minimum: float | None, maximum: float | None) -> str:
 def checks(dossier: dict[str, Any]) -> str:
     """Return how rows and batches are refused."""
     limit, least = (dossier["pipeline"][name] for name in ("quarantine_limit", "least_rows"))
-    return (
+    repeated = dossier["pipeline"].get("duplicate_limit")
+    told = (
         "Each row must have the declared type, lie within the bounds, and be there once. Rows that "
         "fail go to quarantine with their reason; a batch with more than "
         f"{limit:.1%} of such rows, or fewer than {least:,} rows, is refused as a whole."
     )
+    if repeated is None:
+        return told
+    return f"{told} So is one where more than {repeated:.1%} of the rows repeat an earlier one."
 
 
 def expectations(dossier: dict[str, Any]) -> Table:

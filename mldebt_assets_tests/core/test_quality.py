@@ -53,7 +53,16 @@ def good(rows=10):
     ).astype({"delay_minutes": "float64"})
 
 
-def judged(frame, *, limit=0.25, expectations=EXPECTATIONS, columns=COLUMNS, key=KEY, least=1):
+def judged(
+    frame,
+    *,
+    limit=0.25,
+    expectations=EXPECTATIONS,
+    columns=COLUMNS,
+    key=KEY,
+    least=1,
+    duplicates=None,
+):
     quality = judge(
         frame,
         batch="2013-01",
@@ -62,9 +71,10 @@ def judged(frame, *, limit=0.25, expectations=EXPECTATIONS, columns=COLUMNS, key
         expectations=expectations,
         least_rows=least,
         quarantine_limit=limit,
+        duplicate_limit=duplicates,
     )
     assert tuple(one.name for one in quality.verdicts) == expectation_names(
-        columns, key, expectations
+        columns, key, expectations, duplicates
     )
     assert quality.refused == any(not one.passed for one in quality.verdicts)
     return quality
@@ -353,3 +363,42 @@ def test_every_expectation_says_what_it_observed_of_which_column():
     assert {one.subject for one in observed["values_complete"]} == {c.name for c in COLUMNS}
     types = {one.subject: one.observed for one in observed["types_declared"]}
     assert types["distance_miles"] == "int64"
+
+
+def twice(rows):
+    """Return ten rows, of which the last ``rows`` are those before them once more."""
+    frame = good(10)
+    frame.iloc[10 - rows :] = frame.iloc[10 - 2 * rows : 10 - rows].to_numpy()
+    return frame.astype(good(10).dtypes.to_dict())
+
+
+def test_rows_that_repeat_are_counted_once_and_stay():
+    """Without a row key, two equal rows may be of two things: nobody may drop one unasked."""
+    quality = judged(twice(3), key=())
+    assert quality.duplicate_rate == pytest.approx(0.3)
+    assert not quality.refused
+    assert len(quality.valid) == 10
+    assert judged(good(), key=()).duplicate_rate == 0
+
+
+@pytest.mark.parametrize(("limit", "refused"), [(0.3, False), (0.29, True), (0.0, True)])
+def test_too_many_rows_that_repeat_refuse_the_batch(limit, refused):
+    """A file exported twice over counts every row double, and each of its rows is in order."""
+    quality = judged(twice(3), key=(), duplicates=limit)
+    said = verdict(quality, "repeated_rows")
+    assert (said.measured, said.limit, said.unit) == (pytest.approx(0.3), limit, "fraction of rows")
+    assert quality.refused is refused
+    assert len(quality.valid) == 10
+    if refused:
+        assert "30.00% of the rows repeat an earlier one whole" in str(quality.refusal)
+
+
+def test_rows_with_gaps_repeat_too():
+    """Two gaps are as equal as two values: else a file with one empty column hides its copies."""
+    frame = pd.concat([good(5).assign(wind_mph=np.nan)] * 2, ignore_index=True)
+    assert judged(frame, key=(), expectations=()).duplicate_rate == 0.5
+
+
+def test_without_a_limit_there_is_no_check_of_rows_that_repeat():
+    """A check that nothing can fail would only bury those that can."""
+    assert "repeated_rows" not in expectation_names(COLUMNS, KEY, EXPECTATIONS)
