@@ -27,6 +27,7 @@ settings.load_profile("repeatable")
 
 # Modules whose tests take longest, most of it waiting: begun last, they would leave a core idle.
 LONG = (
+    "test_readme",
     "test_dead_runs",
     "test_browser",
     "test_container",
@@ -34,7 +35,6 @@ LONG = (
     "test_interrupted",
     "test_daemon",
     "test_wheel",
-    "test_readme",
     "test_performance",
     "test_ui",
     "test_bad_input",

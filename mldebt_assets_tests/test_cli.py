@@ -216,7 +216,7 @@ def test_doctor_names_a_missing_home_with_its_fix(world, tmp_path, monkeypatch):
     assert said.code == 1
     assert "FAIL home The mldebt home" in words
     assert "Fix: run `mldebt init`" in words
-    assert re.search(r"\d of \d checks to mend: each FAIL says how\.", words)
+    assert re.search(r"\d+ of \d+ checks to mend: each FAIL says how\.", words)
 
 
 def test_what_looks_like_markup_is_printed_as_it_is(world):

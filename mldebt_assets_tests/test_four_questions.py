@@ -231,6 +231,7 @@ def month_of(*reports, without=(), references=(1,)):
         reports=reports,
         without_report=without,
         references=references,
+        adopted=frozenset(),
         worst=max(every, key=lambda change: change.severity, default=None),
     )
 
