@@ -69,6 +69,9 @@ CONVERSIONS = (
 )
 """Each is tried both ways."""
 
+OF_TEMPERATURE = {"temp", "temperature", "dewp", "dewpoint"}
+"""Names that say what is measured and not in which unit: one of the two that are converted."""
+
 SUFFIXES = {
     "miles": {"miles", "mile", "mi"},
     "kilometres": {"km", "kilometres", "kilometers"},
@@ -93,8 +96,8 @@ SUFFIXES = {
     "cents": {"cent", "cents"},
     "fractions": {"fraction", "share", "rate", "humidity"},
     "percent": {"percent", "pct"},
-    "Fahrenheit": {"f", "fahrenheit"},
-    "Celsius": {"c", "celsius"},
+    "Fahrenheit": {"f", "fahrenheit", *OF_TEMPERATURE},
+    "Celsius": {"c", "celsius", *OF_TEMPERATURE},
     "millibars": {"mbar", "hpa", "millibars"},
     "pascals": {"pa", "pascals"},
     "kilopascals": {"kpa"},
@@ -110,6 +113,8 @@ def candidates(column: str) -> list[Conversion]:
 
     >>> [one.named for one in candidates("distance_miles")]
     ['miles to kilometres']
+    >>> [one.named for one in candidates("temp")]
+    ['Fahrenheit to Celsius', 'Celsius to Fahrenheit']
     """
     last = column.lower().rsplit("_", 1)[-1]
     units = {unit for unit, suffixes in SUFFIXES.items() if last in suffixes}
