@@ -28,7 +28,6 @@ from mldebt_assets.assets.withdrawing import (
     withdrawal,
     write_receipt,
 )
-from mldebt_assets.automation.failures import WATCHED_TAG
 from mldebt_assets.automation.pending import decisions, last_decided
 from mldebt_assets.automation.reconcile import unfinished_run
 from mldebt_assets.automation.shown import show_decisions
@@ -49,9 +48,8 @@ from mldebt_assets.jobs import (
     release_job_name,
 )
 from mldebt_assets.promotions import ACT, adopted_versions, champion_of
-from mldebt_assets.replay import SILENT
+from mldebt_assets.replay import make_again
 from mldebt_assets.reproduction.prove import reproduce
-from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.snapshots import newest
 
 if TYPE_CHECKING:
@@ -231,20 +229,17 @@ class Forgetting:
 
         Raises: RefusedError where it failed for another cause: said again, it goes on.
         """
-        chosen = None if only is None else [key(self.pipeline, stage) for stage in only]
-        result = self.repository.get_job(job).execute_in_process(
-            instance=self.instance,
-            partition_key=batch,
-            asset_selection=chosen,
-            run_config=SILENT,
+        result = make_again(
+            self.instance,
+            self.platform,
+            self.pipeline,
+            self.repository.get_job(job),
+            batch,
+            stages=only,
             tags={
-                PIPELINE_TAG: self.pipeline.name,
                 FORGOTTEN_TAG: str(forgetting.sequence),
                 REASON_TAG: f"{batch} is made again: a subject is forgotten",
-                WATCHED_TAG: "true",
-                PROCESS_TAG: process_identity(),
             },
-            raise_on_error=False,
         )
         if result.success:
             return True

@@ -16,14 +16,12 @@ from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RELEASED_TAG, ke
 from mldebt_assets.assets.released import release_of, snapshot_of
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.assets.validated import admission
-from mldebt_assets.automation.failures import WATCHED_TAG
 from mldebt_assets.automation.reconcile import unfinished_run
 from mldebt_assets.by_hand import require_reason, settled
 from mldebt_assets.core.errors import BusyError, RefusedError, UnknownBatchError
 from mldebt_assets.jobs import RELEASE_ASSETS, release_job_name
 from mldebt_assets.promotions import newest_release
-from mldebt_assets.replay import SILENT
-from mldebt_assets.resources import PROCESS_TAG, process_identity
+from mldebt_assets.replay import make_again
 from mldebt_assets.snapshots import newest
 from mldebt_assets.store import encode
 
@@ -232,19 +230,17 @@ class Releasing:
         if fact is None:
             return False
         self.platform.snapshots.load(snapshot_of(fact))
-        result = self.repository.get_job(release_job_name(self.pipeline)).execute_in_process(
-            instance=self.instance,
-            partition_key=self.batch,
-            asset_selection=[key(self.pipeline, stage) for stage in RELEASE_ASSETS],
-            run_config=SILENT,
+        result = make_again(
+            self.instance,
+            self.platform,
+            self.pipeline,
+            self.repository.get_job(release_job_name(self.pipeline)),
+            self.batch,
+            stages=RELEASE_ASSETS,
             tags={
-                PIPELINE_TAG: self.pipeline.name,
                 RELEASED_TAG: str(fact.sequence),
                 REASON_TAG: f"{fact.body['rows']} rows of {self.batch} are released by {self.by}",
-                WATCHED_TAG: "true",
-                PROCESS_TAG: process_identity(),
             },
-            raise_on_error=False,
         )
         if result.success:
             return True

@@ -32,6 +32,7 @@ from mldebt_assets.assets.keys import (
     PIPELINE_TAG,
     REASON_TAG,
     batches,
+    key,
 )
 from mldebt_assets.automation.decisions import retraining_name
 from mldebt_assets.automation.failures import FAILED, WATCHED_TAG
@@ -50,7 +51,7 @@ from mldebt_assets.resources import PROCESS_TAG, process_identity
 from mldebt_assets.sensors import arrivals_name, labels_name, late_labels_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
@@ -259,6 +260,38 @@ class Clockwork:
             self.instance.add_run_tags(result.run_id, {INTERRUPTED_TAG: "true"})
             raise KeyboardInterrupt
         return result.success
+
+
+def make_again(
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    job: dg.JobDefinition,
+    batch: str,
+    *,
+    stages: Sequence[str] | None,
+    tags: Mapping[str, str],
+) -> dg.ExecuteInProcessResult:
+    """Run a job on a batch in this process because a person asked; ``stages`` None for all of it.
+
+    Its failure is for whoever asked to tell: nobody else watches it.
+    """
+    run_id = str(uuid4())
+    with events_held_open(platform.home, run_id):
+        return job.execute_in_process(
+            instance=instance,
+            partition_key=batch,
+            asset_selection=None if stages is None else [key(pipeline, one) for one in stages],
+            run_config=SILENT,
+            tags={
+                PIPELINE_TAG: pipeline.name,
+                WATCHED_TAG: "true",
+                PROCESS_TAG: process_identity(),
+                **tags,
+            },
+            raise_on_error=False,
+            run_id=run_id,
+        )
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

@@ -56,6 +56,7 @@ def test_whoever_else_writes_is_not_kept_waiting(tmp_path: Path) -> None:
             database = home.dagster / "history" / "runs.db"
             with closing(sqlite3.connect(database, timeout=0)) as other:
                 other.execute("BEGIN EXCLUSIVE")
+                assert other.in_transaction
                 other.rollback()
 
 
