@@ -51,3 +51,9 @@ HtmlFile = Annotated[
     Path | None,
     typer.Option("--html", help="Write one page that stands alone, too.", metavar="FILE"),
 ]
+OneBatch = Annotated[
+    str | None,
+    typer.Option(
+        "--batch", help="Tell of this batch alone.", metavar="BATCH", autocompletion=complete_batch
+    ),
+]

@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import typer
-
 from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, PipelineName
-from mldebt_assets.cli.opening import EXIT_NO, opened, out, print_json, progress, say, table
+from mldebt_assets.cli.opening import answer_with, opened, out, progress, say, table
 
 ATTACKS = {"rmia": "RMIA", "loss": "loss alone"}
 
@@ -25,12 +23,7 @@ def audit(pipeline: PipelineName, as_json: AsJson = False) -> None:
 
     with opened() as (platform, instance), progress.status("training the reference models"):
         answer = audited(instance, platform, declared, who())
-    if as_json:
-        print_json(answer)
-    else:
-        show(answer)
-    if answer["leaks"]:
-        raise typer.Exit(EXIT_NO)
+    answer_with(answer, show, as_json=as_json, good=not answer["leaks"])
 
 
 def show(answer: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -15,7 +16,7 @@ from mldebt_assets.core.errors import CallError
 from mldebt_assets.home import Home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     import dagster as dg
@@ -128,3 +129,15 @@ def print_json(document: Any) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         end_unread()
+
+
+def answer_with(
+    answer: dict[str, Any], show: Callable[[dict[str, Any]], None], *, as_json: bool, good: bool
+) -> None:
+    """Print an answer for a program or a person; the process ends with 1 unless it is ``good``."""
+    if as_json:
+        print_json(answer)
+    else:
+        show(answer)
+    if not good:
+        raise typer.Exit(EXIT_NO)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
+from mldebt_assets.cli.arguments import AsJson, OneBatch, PipelineName
 from mldebt_assets.cli.opening import (
     EXIT_NO,
     opened,
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.resources import Platform
 
-Batch = Annotated[
-    str | None,
-    typer.Option(help="Tell of this batch alone.", metavar="BATCH", autocompletion=complete_batch),
-]
 Export = Annotated[
     Path | None, typer.Option(help="Write the batch's rows as CSV, to be mended.", metavar="FILE")
 ]
@@ -40,7 +36,7 @@ Export = Annotated[
 
 def quarantine(  # noqa: PLR0917 - a command's options
     pipeline: PipelineName,
-    batch: Batch = None,
+    batch: OneBatch = None,
     export: Export = None,
     release: Annotated[
         bool, typer.Option("--release", help="Have the batch's rows judged anew and let in.")

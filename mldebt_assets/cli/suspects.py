@@ -1,29 +1,22 @@
 """``mldebt suspects``: which rows and batches seem planted, mistaken or copied?"""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mldebt_assets import pipelines
-from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
+from mldebt_assets.cli.arguments import AsJson, OneBatch, PipelineName
 from mldebt_assets.cli.opening import (
-    EXIT_NO,
+    answer_with,
     opened,
     out,
-    print_json,
     progress,
     say,
     table,
     write_whole,
 )
 
-Batch = Annotated[
-    str | None,
-    typer.Option(help="Tell of this batch alone.", metavar="BATCH", autocompletion=complete_batch),
-]
 Rows = Annotated[int, typer.Option(help="So many rows a check, the worst first.", min=0)]
 File = Annotated[
     Path | None, typer.Option("--out", help="Write all of them as CSV, too.", metavar="FILE")
@@ -32,7 +25,7 @@ File = Annotated[
 
 def suspects(
     pipeline: PipelineName,
-    batch: Batch = None,
+    batch: OneBatch = None,
     rows: Rows = 5,
     out_file: File = None,
     as_json: AsJson = False,
@@ -55,12 +48,7 @@ def suspects(
     if out_file is not None:
         write_whole(out_file, csv_for_people(every).decode())
         answer["file"] = str(out_file)
-    if as_json:
-        print_json(answer)
-    else:
-        show(answer)
-    if not answer["passed"]:
-        raise typer.Exit(EXIT_NO)
+    answer_with(answer, show, as_json=as_json, good=answer["passed"])
 
 
 def show(answer: dict[str, Any]) -> None:
