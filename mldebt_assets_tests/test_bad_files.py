@@ -5,10 +5,13 @@ Each case is a file as somebody's system has written one, and what is expected t
 
 import gzip
 import io
+import os
 import re
 import struct
 import zipfile
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,8 +20,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from mldebt_assets.assets.validated import examine, period_end
-from mldebt_assets.core.errors import BatchRefusedError, SchemaChangedError
+from mldebt_assets.core.errors import (
+    BatchChangedError,
+    BatchRefusedError,
+    MLDebtError,
+    SchemaChangedError,
+    UntrainableError,
+)
+from mldebt_assets.core.fingerprint import split_of
 from mldebt_assets.core.policies import Limits
+from mldebt_assets.core.tasks import task_of
+from mldebt_assets.core.training import check_learnable
+from mldebt_assets.sources.landing import read, survey
 from mldebt_assets.store import Blob
 from mldebt_assets_tests import sample
 
@@ -97,8 +110,31 @@ def times(texts, places=FEW):
     return with_values("sent_at", texts, places)
 
 
+@dataclass(frozen=True)
+class Landing:
+    """What lies in a landing folder, by name, and what happens to it before it is read."""
+
+    files: dict[str, bytes]
+    meanwhile: Callable[[Path], object] = lambda _: None
+
+
+def called(name):
+    return Landing({name: as_csv()})
+
+
+def changing(meanwhile):
+    return Landing({f"{BATCH}.csv": as_csv()}, lambda folder: meanwhile(folder / f"{BATCH}.csv"))
+
+
+def with_lateness(positive):
+    """Return the file in which these rows alone are late."""
+    return as_csv(ROWS.assign(delay_hours=np.where(ROWS.index.isin(positive), 5.0, -1.0)))
+
+
 EVERYWHERE = slice(None)
-TAKEN, APART, REFUSED, CHANGED = "taken", "put apart", "refused", "schema change"
+TAKEN, APART, LEFT = "taken", "put apart", "left alone"
+REFUSED, CHANGED = BatchRefusedError, SchemaChangedError
+AWAY, UNLEARNABLE = BatchChangedError, UntrainableError
 
 CASES = {
     # What may come, and is what it seems.
@@ -255,6 +291,48 @@ CASES = {
     "a few rows twice": (as_csv(pd.concat([ROWS, ROWS.loc[FEW]])), APART, 3),
     "all rows alike": (as_csv(pd.concat([ROWS.head(1)] * len(ROWS))), REFUSED, "row_key_unique"),
     "too few rows": (as_csv(ROWS.head(99)), REFUSED, "row_count"),
+    # What is to be learned.
+    "a constant target": (with_lateness([]), UNLEARNABLE, "0 have the label 1"),
+    "the other constant target": (
+        with_lateness(ROWS.index),
+        UNLEARNABLE,
+        r"of (\d+) training rows, \1 have the label 1",
+    ),
+    "one class in a single row": (with_lateness([5]), UNLEARNABLE, "rows, 0 have the label 1"),
+    # The folder, the names in it, and what happens to it while it is read.
+    "a name that leaves its folder": (called("x..%2F..%2Fchampion.csv"), LEFT, "rename the file"),
+    "a name with a backslash": (called("up\\..\\up.csv"), LEFT, "rename the file"),
+    "a name with two dots": (called("2020..04.csv"), LEFT, "rename the file"),
+    "a name with a line end": (called("2020-04\n.csv"), LEFT, "rename the file"),
+    "a name that is an option": (called("-rf.csv"), LEFT, "rename the file"),
+    "a name that is HTML": (called("<b>2020-04<b>.csv"), LEFT, "rename the file"),
+    "a name that is no period": (called("spring.csv"), REFUSED, "which period it covers"),
+    "two batches of one name": (
+        Landing({f"{BATCH}.csv": as_csv(), f"{BATCH}.parquet": as_parquet()}),
+        LEFT,
+        "has landed more than once",
+    ),
+    "a file that is still written": (Landing({f"{BATCH}.csv.part": as_csv()}), LEFT),
+    "a file that grows while it is read": (
+        changing(lambda file: file.write_bytes(as_csv() * 2)),
+        AWAY,
+        "when it was listed, and has",
+    ),
+    "a file that is another while it is read": (
+        changing(lambda file: file.write_bytes(as_csv().swapcase())),
+        AWAY,
+        "was written again after it was listed",
+    ),
+    "a file that goes while it is read": (
+        changing(lambda file: file.unlink()),
+        AWAY,
+        "is gone",
+    ),
+    "a file that is not the one announced": (
+        Landing({f"{BATCH}.csv": as_csv(), "manifest.json": b'{"2020-04.csv": {"bytes": 7}}'}),
+        AWAY,
+        "manifest.json",
+    ),
 }
 
 
@@ -269,40 +347,66 @@ def pipeline(tmp_path_factory):
     return replace(made, columns=columns, source=replace(made.source, limits=SMALL))
 
 
-def became(pipeline, data):
-    """Return what becomes of a file: the class, how many rows are put apart, and why."""
-    try:
-        quality = examine(pipeline, BATCH, Blob(data, ".csv"))
-        period_end(pipeline, BATCH, quality.valid)
-    except SchemaChangedError as problem:
-        return CHANGED, 0, str(problem)
-    except BatchRefusedError as problem:
-        return REFUSED, 0, str(problem)
+def examined(pipeline, batch, data):
+    """Return what becomes of a batch's bytes, how many rows are put apart, and why."""
+    quality = examine(pipeline, batch, Blob(data, ".csv"))
+    period_end(pipeline, batch, quality.valid)
     if quality.refusal is not None:
-        return REFUSED, 0, str(quality.refusal)
+        raise quality.refusal
+    labels = pipeline.target.label(quality.valid).to_numpy()
+    place = split_of(quality.valid[pipeline.split.group], pipeline.split)
+    for rows in ("training", "tuning"):
+        check_learnable(task_of(pipeline.target.task), rows, labels[place == rows])
     apart = len(quality.quarantine)
     return (APART if apart else TAKEN), apart, ""
 
 
+def landed(pipeline, folder, case):
+    """Return what becomes of what lies in a landing folder, as :func:`examined` does."""
+    folder.mkdir()
+    for name, data in case.files.items():
+        (folder / name).write_bytes(data)
+    source = replace(pipeline.source, url=str(folder), pattern="*")
+    found = survey(source, folder)
+    if not found.arrivals:
+        return LEFT, 0, "".join(one.problem for one in found.refused)
+    [arrival] = found.arrivals
+    os.utime(folder / f"{arrival.batch}.csv", (1, 1))
+    [arrival] = survey(source, folder).arrivals
+    case.meanwhile(folder)
+    return examined(pipeline, arrival.batch, read(arrival))
+
+
+def became(pipeline, case, folder):
+    """Return the class of what becomes of a case, how many rows are put apart, and why."""
+    try:
+        if isinstance(case, Landing):
+            return landed(pipeline, folder, case)
+        return examined(pipeline, BATCH, case)
+    except MLDebtError as problem:
+        return type(problem), 0, str(problem)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_becomes_of_a_file(pipeline, case):
-    """A refusal names the batch, the fault and a fix; what is put apart is counted."""
+def test_what_becomes_of_a_file(pipeline, tmp_path, case):
+    """A refusal is of its class, and names the fault and a fix; what is put apart is counted."""
     data, expected, *told = case
-    kind, apart, said = became(pipeline, data)
+    kind, apart, said = became(pipeline, data, tmp_path / "landing")
     assert kind == expected, said
     if expected == APART:
         assert [apart] == told
     elif told:
         assert re.search(told[0], said), said
-        assert said.startswith(f"The batch '{BATCH}' is refused: ")
         assert "\nFix: " in said
+        if isinstance(data, bytes) and issubclass(expected, BatchRefusedError):
+            assert said.startswith(f"The batch '{BATCH}' is refused: ")
 
 
-def test_no_refusal_shows_a_value_of_a_row(pipeline):
+def test_no_refusal_shows_a_value_of_a_row(pipeline, tmp_path):
     """It might be personal, and a refusal is kept for ever."""
-    for name, (data, expected, *_) in CASES.items():
+    for place, (name, (data, expected, *_)) in enumerate(CASES.items()):
         if expected != TAKEN:
-            said = became(pipeline, data)[2]
+            said = became(pipeline, data, tmp_path / str(place))[2]
             assert not re.search(r"Zürich|heavy|1,5|1,234|alert\(2\)|calc", said), name
 
 

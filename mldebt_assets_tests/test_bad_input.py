@@ -402,7 +402,7 @@ def test_a_remote_that_is_away_costs_a_replay_and_no_batch(relanded):
     sample.write_batch(world.landing, "2020-07")
     outcome = world.replay()
     assert [chapter.batch for chapter in outcome.failed] == ["2020-07"]
-    assert f"The remote {remote} cannot be reached" in outcome.failed[0].problem
+    assert outcome.failed[0].problem.startswith(f"The remote {remote} cannot be reached")
     assert "Fix: check the address and your credentials, then run" in outcome.failed[0].problem
     assert events(world, "raw", "2020-07") == []
     assert refusals(world, "2020-07") == []

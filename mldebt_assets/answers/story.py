@@ -197,5 +197,7 @@ def _failure(instance: dg.DagsterInstance, tags: dict[str, str]) -> str | None:
         while error is not None and error.cause is not None and "\nFix: " not in error.message:
             error = error.cause
         if error is not None:
-            return f"{error.message.strip()}\n(Dagster run {runs[0].run_id})"
+            said, own = error.message.strip(), f"{error.cls_name}: "
+            told = said.partition(own)[2] if "\nFix: " in said and own in said else said
+            return f"{told}\n(Dagster run {runs[0].run_id})"
     return f"its run died; see Dagster run {runs[0].run_id}"
