@@ -69,9 +69,16 @@ def dagster_dev(workspace: Path, log: Path) -> Iterator[int]:
     """Run `dagster dev` with a workspace and give its port; it may not answer yet."""
     port = free_port()
     address = ["--host", "127.0.0.1", "--port", str(port)]
+    with running(["dagster", "dev", "-w", workspace, *address], log):
+        yield port
+
+
+@contextlib.contextmanager
+def running(command: list[str | Path], log: Path) -> Iterator[None]:
+    """Run one of Dagster's programs beside its log, and end it with all that it started."""
     with log.open("wb") as lines:
         process = subprocess.Popen(
-            [Path(sys.executable).parent / "dagster", "dev", "-w", workspace, *address],
+            [Path(sys.executable).parent / command[0], *command[1:]],
             cwd=log.parent,
             env=environment(),
             stdin=subprocess.DEVNULL,
@@ -80,7 +87,7 @@ def dagster_dev(workspace: Path, log: Path) -> Iterator[int]:
             start_new_session=True,
         )
     try:
-        yield port
+        yield
     finally:
         end(process)
 

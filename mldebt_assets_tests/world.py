@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
 import shutil
 import sqlite3
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ import dagster as dg
 import pytest
 
 from mldebt_assets.definitions import define
-from mldebt_assets.home import DVC_FOLDERS, Home, initialise
+from mldebt_assets.home import DVC_FOLDERS, Home, initialise, require_experiment
 from mldebt_assets.replay import Outcome, replay
 from mldebt_assets.resources import Platform
 from mldebt_assets_tests import sample
@@ -58,6 +61,19 @@ def copy_with_remote(home: Home, root: Path) -> Home:
     return copied
 
 
+@functools.cache
+def unused() -> Home:
+    """Return a home that nobody uses, made once a process, to make copies of.
+
+    Making one takes a second and a half, nearly all of it migrations of empty databases.
+    """
+    folder = tempfile.mkdtemp(prefix="mldebt-unused-")
+    atexit.register(shutil.rmtree, folder)
+    home = Home(Path(folder, "home"))
+    initialise(home, [])
+    return home
+
+
 @dataclass
 class World:
     """One installation with the sample pipeline; Dagster's instance is open."""
@@ -75,13 +91,20 @@ class World:
         os.environ.pop("MLFLOW_TRACKING_URI", None)  # MLflow sets it, to the home used last
         home, landing = Home(root / "home"), root / "landing"
         pipeline = declare(landing)
-        initialise(home, [pipeline.name])
+        new = not home.root.exists()
+        if new:
+            copy_of(unused(), root)
         os.environ.update(home.environment())
+        platform = Platform(home)
+        if new:
+            require_experiment(home, platform.registry.client, pipeline.name)
+        else:
+            initialise(home, [pipeline.name])
         return cls(
             home=home,
             landing=landing,
             pipeline=pipeline,
-            platform=Platform(home),
+            platform=platform,
             instance=dg.DagsterInstance.from_config(str(home.dagster)),
             definitions=define([pipeline]),
         )
