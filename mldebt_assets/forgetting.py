@@ -41,10 +41,10 @@ from mldebt_assets.forgotten import (
     unlearnable,
 )
 from mldebt_assets.jobs import (
-    BATCH_ASSETS,
-    RELEASE_ASSETS,
+    batch_assets,
     batch_job_name,
     labels_job_name,
+    release_assets,
     release_job_name,
 )
 from mldebt_assets.promotions import ACT, adopted_versions, champion_of
@@ -199,9 +199,9 @@ class Forgetting:
     def _made_again(self, batch: str, forgetting: Fact) -> bool:
         """Make a batch and its late labels again; return whether it was not refused."""
         job: str = batch_job_name(self.pipeline)
-        only: tuple[str, ...] = BATCH_ASSETS
+        only: tuple[str, ...] = batch_assets(self.pipeline)
         if self._released(batch):
-            job, only = release_job_name(self.pipeline), ("raw", *RELEASE_ASSETS)
+            job, only = release_job_name(self.pipeline), ("raw", *release_assets(self.pipeline))
         made = self._run(job, batch, forgetting, only=only)
         if made and self._newest("labels", batch) is not None:
             made = self._run(labels_job_name(self.pipeline), batch, forgetting)

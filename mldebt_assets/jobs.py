@@ -17,8 +17,7 @@ from mldebt_assets.core.privacy.anonymity import CHECK as ANONYMITY_CHECK
 from mldebt_assets.core.privacy.survey import CHECK as SCAN_CHECK
 from mldebt_assets.pipeline import Pipeline
 
-BATCH_ASSETS = (
-    "raw",
+AFTER_RAW = (
     "validated",
     "quarantine",
     "sketch",
@@ -32,7 +31,6 @@ BATCH_ASSETS = (
     "reference_blocks",
     "drift_report",
 )
-RELEASE_ASSETS = ("released", *BATCH_ASSETS[1:])
 LABELS_ASSETS = ("labels", "features", "predictions", *outcomes.STAGES, "performance")
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
 # In this order: the last speaks of what the others have shown.
@@ -48,6 +46,20 @@ EVIDENCE_CHECKS = (
     ),
     four_questions.CHECK,
 )
+
+
+def batch_assets(pipeline: Pipeline) -> tuple[str, ...]:
+    """Return the stages that take in one batch."""
+    return ("raw", *_references(pipeline), *AFTER_RAW)
+
+
+def release_assets(pipeline: Pipeline) -> tuple[str, ...]:
+    """Return the stages that make a batch again with what was released of it."""
+    return (*_references(pipeline), "released", *AFTER_RAW)
+
+
+def _references(pipeline: Pipeline) -> tuple[str, ...]:
+    return ("references",) if pipeline.foreign_keys else ()
 
 
 def batch_job_name(pipeline: Pipeline) -> str:
@@ -109,7 +121,9 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         *late,
         dg.define_asset_job(
             batch_job_name(pipeline),
-            selection=dg.AssetSelection.assets(*(key(pipeline, one) for one in BATCH_ASSETS))
+            selection=dg.AssetSelection.assets(
+                *(key(pipeline, one) for one in batch_assets(pipeline))
+            )
             - scan,
             executor_def=dg.in_process_executor,
             tags=tags,
@@ -117,7 +131,7 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             release_job_name(pipeline),
-            selection=[key(pipeline, stage) for stage in ("raw", *RELEASE_ASSETS)],
+            selection=[key(pipeline, stage) for stage in ("raw", *release_assets(pipeline))],
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Take in one batch with the rows that were released from its quarantine.",

@@ -27,7 +27,7 @@ from mldebt_assets.core.policies import (
     Training,
 )
 from mldebt_assets.core.privacy.policy import Allow, Deny, Privacy, Pseudonymise
-from mldebt_assets.core.schema import Column, Expectation
+from mldebt_assets.core.schema import Column, Expectation, ForeignKey
 from mldebt_assets.core.tasks import task_of
 from mldebt_assets.core.tasks.level import LEVELS
 
@@ -46,6 +46,7 @@ __all__ = [
     "Deny",
     "Drift",
     "Expectation",
+    "ForeignKey",
     "Gate",
     "LandingFolder",
     "Layout",
@@ -142,6 +143,9 @@ class Pipeline:
     ``duplicate_limit`` is the share of a batch's rows that may repeat an earlier one whole; beyond
     it the batch is refused. Without it any share may, and the metadata of ``p/validated`` tell it.
 
+    ``foreign_keys`` are columns whose values must be those of rows of other tables; a row of which
+    they are not goes to quarantine.
+
     ``slices`` are looked at, ``groups`` are promised: a candidate that leaves one of them behind is
     refused. Each is a column, or a function of the rows; it need not be an input of the model.
     """
@@ -158,6 +162,7 @@ class Pipeline:
     target: Target
     features: Callable[[pd.DataFrame], pd.DataFrame]
     expectations: tuple[Expectation, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
     privacy: Privacy | None = None
     least_rows: int = 1
     quarantine_limit: float = 0.01
@@ -187,6 +192,7 @@ class Pipeline:
             )
         books = filter(None, (self.time, self.split.group, self.subject))
         used = {*self.row_key, *books, *self.target.reads, *self.drift.ignore, *self.group_columns}
+        used |= self._referring
         unknown = sorted(used - set(names))
         if unknown:
             raise DeclarationError.of(
@@ -210,6 +216,7 @@ class Pipeline:
         self._refuse_hidden_columns(used)
         self._refuse_half_a_task()
         self._refuse_noise_of_no_number()
+        self._refuse_keys_of_nothing()
 
     def _refuse_late_columns(self) -> None:
         """Refuse what needs, when a batch arrives, a column that comes with its labels."""
@@ -223,7 +230,8 @@ class Pipeline:
             )
         judged = {str(rule.arguments.get("column")) for rule in self.expectations}
         books = filter(None, (self.time, self.split.group, self.subject))
-        needed = {*self.row_key, *books, *judged, *self.group_columns} & set(self.target.reads)
+        needed = {*self.row_key, *books, *judged, *self.group_columns} | self._referring
+        needed &= set(self.target.reads)
         if needed:
             raise DeclarationError.of(
                 self.name,
@@ -275,6 +283,20 @@ class Pipeline:
                     "declare it of numbers, and not below 0.",
                 )
 
+    def _refuse_keys_of_nothing(self) -> None:
+        """Refuse foreign keys that cannot be compared, or that would tell who the rows are of."""
+        twice = [n for n, count in Counter(k.name for k in self.foreign_keys).items() if count > 1]
+        if twice:
+            raise DeclarationError.of(
+                self.name, f"{twice[0]} is a foreign key twice.", "keep one of the two."
+            )
+        hidden = {c.name for c in self.columns if isinstance(c.privacy, Pseudonymise)}
+        dtypes = {column.name: column.dtype for column in self.columns}
+        for one in self.foreign_keys:
+            told = one.contradiction(dtypes, who={self.subject_column, *hidden})
+            if told is not None:
+                raise DeclarationError.of(self.name, *told)
+
     def _refuse_half_a_task(self) -> None:
         """Refuse a task that lacks what it needs, or has what another would."""
         kind, classes = self.target.task, self.target.classes
@@ -314,6 +336,11 @@ class Pipeline:
     def column(self, name: str) -> Column:
         """Return the declared column of this name; KeyError if there is none."""
         return {column.name: column for column in self.columns}[name]
+
+    @property
+    def _referring(self) -> set[str]:
+        """The columns of the foreign keys."""
+        return {name for one in self.foreign_keys for name in one.columns}
 
     @property
     def group_columns(self) -> tuple[str, ...]:

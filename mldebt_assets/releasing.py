@@ -13,13 +13,14 @@ import dagster as dg
 
 from mldebt_assets.answers.quarantine import rows_of, waiting
 from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RELEASED_TAG, key
+from mldebt_assets.assets.references import references_of
 from mldebt_assets.assets.released import release_of, snapshot_of
 from mldebt_assets.assets.training_set import effective_at
 from mldebt_assets.assets.validated import admission
 from mldebt_assets.automation.reconcile import unfinished_run
 from mldebt_assets.by_hand import require_reason, settled
 from mldebt_assets.core.errors import BusyError, RefusedError, UnknownBatchError
-from mldebt_assets.jobs import RELEASE_ASSETS, release_job_name
+from mldebt_assets.jobs import release_assets, release_job_name
 from mldebt_assets.promotions import newest_release
 from mldebt_assets.replay import make_again
 from mldebt_assets.snapshots import newest
@@ -212,7 +213,8 @@ class Releasing:
                 parts.append(wide)
         whole = pd.concat(parts, ignore_index=True) if parts else rows
         blob = self.platform.snapshots.blob(raw.snapshot)
-        return admission(self.pipeline, self.batch, blob, whole), whole
+        references = references_of(self.instance, self.platform, self.pipeline, self.batch)
+        return admission(self.pipeline, self.batch, blob, whole, references), whole
 
     def _is_left_open(self, fact: Fact | None) -> bool:
         """Return whether no run has carried out a release, of what the batch still stands on."""
@@ -236,7 +238,7 @@ class Releasing:
             self.pipeline,
             self.repository.get_job(release_job_name(self.pipeline)),
             self.batch,
-            stages=RELEASE_ASSETS,
+            stages=release_assets(self.pipeline),
             tags={
                 RELEASED_TAG: str(fact.sequence),
                 REASON_TAG: f"{fact.body['rows']} rows of {self.batch} are released by {self.by}",

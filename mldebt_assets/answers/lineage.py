@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 OUR_NETWORK: dict[str, Any] = {"name": None, "package": None, "parameters": {}}
 
 
-BESIDE = ("labels", "released")
+BESIDE = ("labels", "released", "references")
 
 
 def decision_on(facts: list[Fact], pipeline: str, version: int | None) -> Fact | None:
@@ -76,8 +76,7 @@ def trace(
     )
     manifest = platform.snapshots.load(training_set.snapshot)
     found = found_from(instance, platform, pipeline, training_set)
-    # An index that was kept before anything could be released says nothing of it.
-    beside = {name: found.get(name, {}) for name in BESIDE}
+    beside = {name: found[name] for name in BESIDE}
     compare(platform, pipeline, manifest, found["hashes"])
     facts, entries = platform.record(pipeline.name).facts(), manifest["batches"]
     shown = [

@@ -37,7 +37,7 @@ DATA_VERSION = "dagster/data_version"
 INPUT_VERSION = "dagster/input_data_version/"
 INPUT_EVENT = "dagster/input_event_pointer/"
 
-READ_BESIDE = {"features": "labels", "validated": "released"}
+READ_BESIDE = {"features": ("labels",), "validated": ("released", "references")}
 FACTS = ("environment", "configuration")
 
 Hashes = dict[str, str]
@@ -110,7 +110,7 @@ class Materialized:
     ) -> list[Artefact]:
         """Compare every batch's events, going by what each one read; return what they read beside.
 
-        The manifest names no late labels and no released rows: what was read is all that is known.
+        The manifest names none of these: what was read is all that is known.
         """
         beside: list[Artefact] = []
         readers: dict[str, dg.AssetMaterialization] = dict.fromkeys(named["features"], training_set)
@@ -127,8 +127,8 @@ class Materialized:
                 below = STAGES[place + 1 : place + 2]
                 reads = {one: {batch: named[one][batch].sha256} for one in below}
                 self._compare(artefact, event, reads)
-                if stage in READ_BESIDE:
-                    beside += self._read_beside(READ_BESIDE[stage], event, batch)
+                for other in READ_BESIDE.get(stage, ()):
+                    beside += self._read_beside(other, event, batch)
         return beside
 
     def check_one(self, artefact: Artefact, stage: str) -> None:

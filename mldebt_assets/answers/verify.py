@@ -217,7 +217,7 @@ def manifest_of(store: SnapshotStore, training_set: Artefact) -> dict[str, Any] 
 
 
 def addressed(findings: Findings, platform: Platform, beside: Artefact) -> Artefact:
-    """Return late labels, or released rows, with the address at which they lie.
+    """Return what was read beside a batch's own, with the address at which it lies.
 
     No manifest says it: where they do not lie where their event says, their pointer is asked.
     """

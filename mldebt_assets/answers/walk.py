@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 STAGES = ("features", "validated", "raw")
 FOLDER = "lineage"
-FORM = 2
+FORM = 3
 """Which keys a kept file has: one of another form is made again."""
 
 
@@ -36,8 +36,8 @@ def found_from(
     """Return what a training set stands on: from the index, else from the event log.
 
     ``hashes`` {stage: {batch: sha256}}, ``labels`` {batch: identity} where they came late,
-    ``released`` likewise where rows were released from quarantine, and
-    ``sources``, where each batch's bytes came from.
+    ``released`` likewise where rows were released from quarantine, ``references`` where foreign
+    keys were judged, and ``sources``, where each batch's bytes came from.
     """
     file = index_file(platform, pipeline, training_set)
     kept = read(file)
@@ -55,6 +55,7 @@ def walked(
     stages = walk(instance, pipeline, training_set)
     labels = read_beside(instance, pipeline, "labels", stages["features"])
     released = read_beside(instance, pipeline, "released", stages["validated"])
+    references = read_beside(instance, pipeline, "references", stages["validated"])
     return {
         "hashes": {
             stage: {batch: made.snapshot.sha256 for batch, made in of.items()}
@@ -62,6 +63,7 @@ def walked(
         },
         "labels": {batch: made.identity for batch, made in labels.items()},
         "released": {batch: made.identity for batch, made in released.items()},
+        "references": {batch: made.identity for batch, made in references.items()},
         "sources": [*sources_of(stages["raw"]), *sources_of(labels)],
     }
 
@@ -122,8 +124,8 @@ def read_beside(
 ) -> dict[str, Stored]:
     """Return what each batch's readers say they read of a stage that not every batch has.
 
-    Features read late ``labels`` beside what was validated, and that reads what was ``released``
-    beside the raw bytes.
+    Features read late ``labels`` beside what was validated, and that reads what was ``released``,
+    and the ``references`` of foreign keys, beside the raw bytes.
     """
     asset = key(pipeline, stage)
     read = {

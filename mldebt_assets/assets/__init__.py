@@ -14,6 +14,7 @@ from mldebt_assets.assets import (
     performance,
     predictions,
     raw,
+    references,
     released,
     robustness,
     rollback,
@@ -28,6 +29,7 @@ from mldebt_assets.assets import (
 
 BATCH_STAGES = (
     raw,
+    references,
     released,
     validated,
     sketch,

@@ -16,7 +16,7 @@ from mldebt_assets.core.privacy.declared import PERSONAL_DATA
 from mldebt_assets.core.schema_change import SCHEMA_CHANGE
 from mldebt_assets.pipeline import Pipeline, as_configuration
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import newest
+from mldebt_assets.snapshots import Stored, newest
 from mldebt_assets.store import Blob
 
 
@@ -26,9 +26,11 @@ def declared_data(pipeline: Pipeline) -> str:
     What another declaration refused may be right under this one.
     """
     names = ["columns", "row_key", "expectations", "least_rows", "quarantine_limit"]
+    # Only where they are declared, so that what was refused before there were any stays refused.
     if pipeline.duplicate_limit is not None:
-        # Only where it is declared, so that what was refused before there was one stays refused.
         names.append("duplicate_limit")
+    if pipeline.foreign_keys:
+        names.append("foreign_keys")
     batch_end = as_configuration(pipeline.batch_end)
     return digest({**{n: as_configuration(getattr(pipeline, n)) for n in names}, "end": batch_end})
 
@@ -40,11 +42,12 @@ def refuse(
     problem: BatchRefusedError,
     *,
     unstored: Blob | None = None,
+    references: Stored | None = None,
 ) -> NoReturn:
     """Record the refusal, then fail the step; the champion and every snapshot stay as they are.
 
     Of what was refused before it was stored (``unstored``), the record has the hash and the size
-    alone.
+    alone. ``references`` are those by which foreign keys were found broken: by others they may not.
 
     Raises: dagster.Failure, always; it is not retried, since the same bytes fail again.
     """
@@ -58,6 +61,8 @@ def refuse(
     }
     if unstored is not None:
         body["unstored"] = {"sha256": sha256(unstored.data), "bytes": len(unstored.data)}
+    if references is not None:
+        body["references"] = references.snapshot.sha256
     if isinstance(problem, SchemaChangedError):
         changes = [change.as_dict() for change in problem.changes]
         body |= {"class": SCHEMA_CHANGE, "changes": changes}

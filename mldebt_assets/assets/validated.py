@@ -20,16 +20,17 @@ from mldebt_assets.assets.reuse import Made, once
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.errors import BatchRefusedError, DeclarationError, SchemaChangedError
 from mldebt_assets.core.schema_change import SCHEMA_CHANGE
-from mldebt_assets.core.suite import COLUMNS, TYPES, meanings
+from mldebt_assets.core.suite import COLUMNS, FOREIGN_KEYS, TYPES, meanings
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading
+from mldebt_assets.snapshots import COLUMN_SCHEMA, Reading, Stored
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mldebt_assets.core.foreign_keys import References
     from mldebt_assets.core.quality import Observation, Quality
     from mldebt_assets.core.release import Admission
 
@@ -47,7 +48,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         name=f"{pipeline.name}__validated",
         group_name=pipeline.name,
         partitions_def=batches(pipeline),
-        deps=[key(pipeline, "raw"), key(pipeline, "released")],
+        deps=[key(pipeline, stage) for stage in read_by_validated(pipeline)],
         outs={
             "validated": out_of(
                 shared,
@@ -72,12 +73,18 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         release = release_of(context.instance, pipeline, raw)
         if release is not None:
             reading.note(release)
+        judged_by = (
+            reading.take(key(pipeline, "references"), context.partition_key)
+            if pipeline.foreign_keys
+            else None
+        )
 
         def make() -> Iterator[Made]:
             try:
                 blob = reading.blob(raw)
                 released = None if release is None else reading.load(release)
-                quality = examine(pipeline, context.partition_key, blob, released)
+                references = None if judged_by is None else reading.load(judged_by)
+                quality = examine(pipeline, context.partition_key, blob, released, references)
                 effective_at = period_end(pipeline, context.partition_key, quality.valid)
             except SchemaChangedError as problem:
                 for verdict in verdicts_of(problem, len(pipeline.batch_columns)):
@@ -89,7 +96,13 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 observed = table_of(quality.observations.get(verdict.name, ()))
                 yield check_result(verdict, validated_key, details=observed)
             if quality.refusal is not None:
-                refuse(context, pipeline, platform, quality.refusal)
+                refuse(
+                    context,
+                    pipeline,
+                    platform,
+                    quality.refusal,
+                    references=of_keys(quality, judged_by),
+                )
             facts: dict[str, str | int | float] = {
                 "effective_at": effective_at.isoformat(),
                 "rows in quarantine": len(quality.quarantine),
@@ -104,6 +117,17 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
     return [validated]
 
 
+def read_by_validated(pipeline: Pipeline) -> tuple[str, ...]:
+    """Return the stages that rows are validated from: references are one where keys have any."""
+    return ("raw", "released", *(("references",) if pipeline.foreign_keys else ()))
+
+
+def of_keys(quality: "Quality", judged_by: Stored | None) -> Stored | None:
+    """Return by what foreign keys were judged, where they are why a batch is refused."""
+    broken = {one.name for one in quality.verdicts if not one.passed}
+    return judged_by if FOREIGN_KEYS in broken else None
+
+
 def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:
     """Return one blocking check an expectation, evaluated for each batch."""
     asset = key(pipeline, "validated")
@@ -112,6 +136,7 @@ def check_specs(pipeline: Pipeline) -> list[dg.AssetCheckSpec]:
         pipeline.row_key,
         pipeline.expectations,
         pipeline.duplicate_limit,
+        pipeline.foreign_keys,
     )
     return [
         check_spec(name, asset, meaning, partitions=batches(pipeline), blocking=True)
@@ -148,17 +173,26 @@ def what_to_do(pipeline: Pipeline, batch: str) -> dict[str, dg.MarkdownMetadataV
 
 
 def examine(
-    pipeline: Pipeline, batch: str, raw: Blob, released: pd.DataFrame | None = None
+    pipeline: Pipeline,
+    batch: str,
+    raw: Blob,
+    released: pd.DataFrame | None = None,
+    references: "References | None" = None,
 ) -> "Quality":
     """Return what the declared expectations say of the bytes; BatchRefusedError if unreadable.
 
-    Rows that a person ``released`` take the place of theirs in quarantine.
+    Rows that a person ``released`` take the place of theirs in quarantine; ``references`` are the
+    values that foreign keys may have.
     """
-    return admission(pipeline, batch, raw, released).quality
+    return admission(pipeline, batch, raw, released, references).quality
 
 
 def admission(
-    pipeline: Pipeline, batch: str, raw: Blob, released: pd.DataFrame | None
+    pipeline: Pipeline,
+    batch: str,
+    raw: Blob,
+    released: pd.DataFrame | None,
+    references: "References | None",
 ) -> "Admission":
     """Return what ``examine`` does, with which of the released rows stay in quarantine and why."""
     from mldebt_assets.core.quality import judge
@@ -176,6 +210,8 @@ def admission(
         least_rows=pipeline.least_rows,
         quarantine_limit=pipeline.quarantine_limit,
         duplicate_limit=pipeline.duplicate_limit,
+        foreign_keys=pipeline.foreign_keys,
+        references=references,
     )
     if released is None:
         return Admission(judged(rows), (), {})

@@ -25,12 +25,13 @@ from mldebt_assets.assets.refusal import declared_data
 from mldebt_assets.automation.decisions import retraining_has_its_turn
 from mldebt_assets.automation.failures import CODE_TAG, after_failures
 from mldebt_assets.automation.reconcile import reconciled
-from mldebt_assets.core.errors import BatchChangedError, DeclarationError
+from mldebt_assets.core.errors import BatchChangedError, DeclarationError, MLDebtError
 from mldebt_assets.core.fingerprint import sha256
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, labels_job_name
 from mldebt_assets.provenance import code_digest
 from mldebt_assets.snapshots import as_stored, newest_of_each
+from mldebt_assets.store import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,9 +85,10 @@ def next_arrival(
         return dg.SensorResult(skip_reason="The newest batch waits for the decision on retraining.")
     intake = Intake(pipeline.source, batch_job_name(pipeline), "raw")
     folder = landing.survey(intake.source, project_root())
-    settled = settled_before(context.cursor, pipeline)
-    unsettled = [a for a in folder.arrivals if settled.get(a.batch) != a.fingerprint]
     refused = refusals(pipeline, platform)
+    reopened = sorted(run for run, stands in refused.items() if not stands)
+    settled = settled_before(context.cursor, reopened)
+    unsettled = [a for a in folder.arrivals if settled.get(a.batch) != a.fingerprint]
 
     def judge(arrival: Arrival) -> Outlook:
         return look(context.instance, pipeline, intake, arrival, refused=refused, now=now)
@@ -94,7 +96,7 @@ def next_arrival(
     seen, wanted = up_to_the_first_wanted(unsettled, judge, one_after_another=True)
     fingerprints = {arrival.batch: arrival.fingerprint for arrival in unsettled}
     settled |= {b: fingerprints[b] for b, outlook in seen.items() if outlook.state == "settled"}
-    cursor = json.dumps({"declared": declared_data(pipeline), "settled": settled})
+    cursor = json.dumps({"reopened": reopened, "settled": settled})
     if wanted is None:
         return dg.SensorResult(skip_reason=nothing_asked(folder, seen), cursor=cursor)
     added = batches(pipeline).build_add_request([wanted.partition_key or ""])
@@ -103,10 +105,13 @@ def next_arrival(
     )
 
 
-def settled_before(cursor: str | None, pipeline: Pipeline) -> dict[str, str]:
-    """Return the marks of the files that need no look, by batch: none under another declaration."""
+def settled_before(cursor: str | None, reopened: list[str]) -> dict[str, str]:
+    """Return the marks of the files that need no look, by batch; none once refusals ``reopened``.
+
+    These are the ids of the runs whose refusal does not stand any more.
+    """
     before = json.loads(cursor or "{}")
-    same = before.get("declared") == declared_data(pipeline)
+    same = before.get("reopened") == reopened
     settled: dict[str, str] = before["settled"] if same else {}
     return settled
 
@@ -279,14 +284,29 @@ def outlook_of(
 def refusals(pipeline: Pipeline, platform: Platform) -> dict[str, bool]:
     """Return, by the ids of the runs that refused their batch, whether that stands.
 
-    It does while the data are declared as they were then.
+    It does while the data are declared as they were then, and, where foreign keys were broken,
+    while the tables that they reference hold the same values.
     """
     facts, declared = platform.record(pipeline.name).facts(), declared_data(pipeline)
+    refusing = [fact for fact in facts if fact.kind == "batch_refused"]
+    by_references = any("references" in fact.body for fact in refusing)
+    references = references_now(pipeline) if by_references else None
     return {
         fact.body["run_id"]: fact.body.get("declared", declared) == declared
-        for fact in facts
-        if fact.kind == "batch_refused"
+        and (references is None or fact.body.get("references", references) == references)
+        for fact in refusing
     }
+
+
+def references_now(pipeline: Pipeline) -> str | None:
+    """Return the SHA-256 of what foreign keys may be by now; None where that cannot be read."""
+    from mldebt_assets.sources.referenced import read_references
+
+    try:
+        values, _ = read_references(pipeline)
+    except MLDebtError:
+        return None
+    return sha256(encode(dict(values)).data)
 
 
 def others_taken_in_until(

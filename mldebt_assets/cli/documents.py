@@ -79,11 +79,16 @@ class Artefact(TypedDict):
 
 
 class TrainedOn(TypedDict):
-    """One batch of a training set, as each stage made it; what was ``released``, if anything."""
+    """One batch of a training set, as each stage made it.
+
+    ``released`` is there where rows were let out of quarantine, ``references`` where foreign keys
+    were judged.
+    """
 
     batch: str
     raw: Artefact
     released: NotRequired[Artefact]
+    references: NotRequired[Artefact]
     validated: Artefact
     features: Artefact
 

@@ -1,7 +1,7 @@
 """A batch judged by its declaration: what is wrong with which rows, or with the batch as a whole.
 
-Great Expectations is the engine of every rule but one: the share of rows that repeat an earlier one
-whole, which it cannot count. Rows that break a row-wise rule go to quarantine
+Great Expectations is the engine of every rule but two, which it cannot judge: the share of rows
+that repeat an earlier one whole, and foreign keys. Rows that break a row-wise rule go to quarantine
 with the reason; too many of them, or a broken rule about the whole batch, refuse the batch. A
 verdict is "not passed" only where it refuses. No reason holds a value of the data, which might be
 personal.
@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from mldebt_assets.core.errors import BatchRefusedError
+from mldebt_assets.core.foreign_keys import References, without_match
 from mldebt_assets.core.suite import (
     COLUMNS,
     COMPLETE,
+    FOREIGN_KEYS,
     KEY,
     MEANINGS,
     QUARANTINED,
@@ -34,7 +36,7 @@ from mldebt_assets.core.verdict import Verdict, all_passed
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from mldebt_assets.core.schema import Column, Expectation
+    from mldebt_assets.core.schema import Column, Expectation, ForeignKey
     from mldebt_assets.core.suite import Rule
 
 REASON = "reason"
@@ -105,6 +107,8 @@ def judge(
     least_rows: int,
     quarantine_limit: float,
     duplicate_limit: float | None = None,
+    foreign_keys: Sequence[ForeignKey] = (),
+    references: References | None = None,
     vouched: Container[int] = (),
 ) -> Quality:
     """Return the batch's verdicts, its valid rows, and those for quarantine.
@@ -113,8 +117,10 @@ def judge(
              is the fraction of rows that may be quarantined, by one rule and by all together.
              ``duplicate_limit`` is the fraction of rows that may repeat an earlier one whole; they
              stay, since equal rows may be of different things. None where any may.
+             ``references`` are the values that each of the ``foreign_keys`` may have, by its
+             name.
              ``vouched`` are the places of rows that a person released: no declared expectation
-             puts them apart.
+             and no foreign key puts them apart.
     Returns: verdicts in the order of :func:`mldebt_assets.core.suite.expectation_names`;
              ``measured`` is the fraction of rows that break a row-wise rule, else the observed
              value where it is a number. A row that repeats an earlier one's key is quarantined,
@@ -126,10 +132,12 @@ def judge(
     for rule, result in zip(rules, _validate(frame, rules), strict=True):
         _note(rule, result, findings[rule.verdict], len(frame))
     _spare_the_first(findings.get(KEY), frame, row_key)
-    _spare_vouched(findings, vouched)
     duplicate_rate = float(frame.duplicated(keep="first").sum()) / max(len(frame), 1)
     if duplicate_limit is not None:
         findings[REPEATED] = _repeated(duplicate_rate, duplicate_limit)
+    if foreign_keys:
+        findings[FOREIGN_KEYS] = Findings(rows=without_match(frame, foreign_keys, references or {}))
+    _spare_vouched(findings, vouched)
     reasons: dict[int, list[str]] = {}
     for found in findings.values():
         for reason, rows in found.rows.items():
@@ -264,9 +272,9 @@ def _repeated(rate: float, limit: float) -> Findings:
 
 
 def _spare_vouched(findings: dict[str, Findings], vouched: Container[int]) -> None:
-    """Take what a person answers for from the findings of the expectations that are declared."""
+    """Take what a person answers for from findings of what the pipeline declares of values."""
     for name, found in findings.items():
-        if name not in MEANINGS:
+        if name == FOREIGN_KEYS or name not in MEANINGS:
             kept = {
                 r: [row for row in rows if row not in vouched] for r, rows in found.rows.items()
             }
@@ -315,8 +323,9 @@ def _refusal(batch: str, verdicts: Sequence[Verdict]) -> BatchRefusedError | Non
     if all_passed(verdicts):
         return None
     problems = ". ".join(f"{one.name}: {one.reason}" for one in verdicts if not one.passed)
+    referenced = any(one.name == FOREIGN_KEYS and not one.passed for one in verdicts)
     fix = (
         "correct the batch at its source and land it again, or, if it is right, change what the "
-        "pipeline declares."
+        f"pipeline declares{' or complete the table that it references' if referenced else ''}."
     )
     return BatchRefusedError.of(batch, f"{problems}.", fix)

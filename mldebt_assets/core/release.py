@@ -43,8 +43,9 @@ def admitted(
     """Return what becomes of a batch's rows where some are released from its quarantine.
 
     A released row takes the place of the one in quarantine that has its mark, behind the rows that
-    passed. Whoever released it answers for the declared expectations that it breaks; types,
-    completeness, bounds and the row key are no matter of opinion: what breaks them stays.
+    passed. Whoever released it answers for the declared expectations and the foreign keys that it
+    breaks; types, completeness, bounds and the row key are no matter of opinion: what breaks them
+    stays.
     """
     first = judged(frame)
     apart = marked(first.quarantine, batch, columns)

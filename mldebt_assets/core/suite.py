@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mldebt_assets.core.schema import Column, Expectation
+    from mldebt_assets.core.schema import Column, Expectation, ForeignKey
 
 COLUMNS = "columns_declared"
 TYPES = "types_declared"
@@ -24,6 +24,7 @@ FINITE = "values_finite"
 BOUNDS = "values_within_bounds"
 KEY = "row_key_unique"
 REPEATED = "repeated_rows"
+FOREIGN_KEYS = "foreign_keys"
 QUARANTINED = "quarantined_rows"
 
 MEANINGS = {
@@ -35,6 +36,7 @@ MEANINGS = {
     BOUNDS: "Every number and time lies within the declared bounds of its column.",
     KEY: "No two rows have the same row key.",
     REPEATED: "No more than the declared share of rows repeats an earlier row whole.",
+    FOREIGN_KEYS: "Every foreign key has the values of a row of the table that it references.",
     QUARANTINED: "No more than the declared share of rows is in quarantine.",
 }
 CONSEQUENCES = {
@@ -93,7 +95,7 @@ def suite(
         *[_bounds(column) for column in columns if _bounded(column)],
         *([_uniqueness(row_key)] if row_key else []),
     ]
-    taken = {rule.verdict for rule in rules} | {REPEATED, QUARANTINED}
+    taken = {rule.verdict for rule in rules} | {REPEATED, FOREIGN_KEYS, QUARANTINED}
     for expectation in expectations:
         name = _unused(_short_name(expectation), taken)
         taken.add(name)
@@ -116,6 +118,7 @@ def expectation_names(
     row_key: Sequence[str],
     expectations: Sequence[Expectation],
     duplicate_limit: float | None = None,
+    foreign_keys: Sequence[ForeignKey] = (),
 ) -> tuple[str, ...]:
     """Return the names of the verdicts that a batch gets, in their order, without judging one.
 
@@ -132,7 +135,8 @@ def expectation_names(
     """
     rules = suite(columns, row_key, expectations, least_rows=1)
     repeated = () if duplicate_limit is None else (REPEATED,)
-    return (*dict.fromkeys(rule.verdict for rule in rules), *repeated, QUARANTINED)
+    referring = (FOREIGN_KEYS,) if foreign_keys else ()
+    return (*dict.fromkeys(rule.verdict for rule in rules), *repeated, *referring, QUARANTINED)
 
 
 def meanings(
@@ -140,6 +144,7 @@ def meanings(
     row_key: Sequence[str],
     expectations: Sequence[Expectation],
     duplicate_limit: float | None = None,
+    foreign_keys: Sequence[ForeignKey] = (),
 ) -> dict[str, str]:
     """Return, for each of ``expectation_names``, what it means that the batch passes it."""
     rules = {rule.verdict: rule for rule in suite(columns, row_key, expectations, least_rows=1)}
@@ -147,7 +152,7 @@ def meanings(
         name: MEANINGS.get(name)
         or f"{rules[name].expectation}, on {rules[name].subject}. "
         f"{CONSEQUENCES[rules[name].failing]}"
-        for name in expectation_names(columns, row_key, expectations, duplicate_limit)
+        for name in expectation_names(columns, row_key, expectations, duplicate_limit, foreign_keys)
     }
 
 

@@ -45,6 +45,7 @@ def recipe_of(
     compare(platform, pipeline, manifest, hashes)
     labels = read_beside(instance, pipeline, "labels", stages["features"])
     released = read_beside(instance, pipeline, "released", stages["validated"])
+    references = read_beside(instance, pipeline, "references", stages["validated"])
     names = [entry["batch"] for entry in manifest["batches"]]
     artefacts: dict[str, str] = {}
     for batch in names:
@@ -53,6 +54,8 @@ def recipe_of(
             artefacts[f"labels {batch}"] = labels[batch].snapshot.sha256
         if batch in released:
             artefacts[f"released {batch}"] = released[batch].snapshot.sha256
+        if batch in references:
+            artefacts[f"references {batch}"] = references[batch].snapshot.sha256
         artefacts[f"validated {batch}"] = hashes["validated"][batch]
         artefacts[f"features {batch}"] = hashes["features"][batch]
     artefacts["training_set"] = training_set.snapshot.sha256
@@ -68,6 +71,7 @@ def recipe_of(
                 "raw": address(stages["raw"][batch].snapshot),
                 "labels": address(labels[batch].snapshot) if batch in labels else None,
                 "released": address(released[batch].snapshot) if batch in released else None,
+                "references": address(references[batch].snapshot) if batch in references else None,
             }
             for batch in names
         ],

@@ -94,8 +94,12 @@ class Remaking:
         if one["released"] is not None:
             blob = self._pull(f"released {batch}", one["released"])
             released = decode(blob.data, blob.suffix)
+        references = None
+        if one["references"] is not None:
+            blob = self._pull(f"references {batch}", one["references"])
+            references = decode(blob.data, blob.suffix)
         self._begin(f"validated {batch}")
-        quality = examine(pipeline, batch, raw, released)
+        quality = examine(pipeline, batch, raw, released, references)
         if quality.refusal is not None:
             raise quality.refusal
         effective_at = period_end(pipeline, batch, quality.valid)
