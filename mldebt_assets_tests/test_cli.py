@@ -153,7 +153,7 @@ def test_replay_again_says_that_nothing_is_new(replayed):
     """And shows the same table, so that nobody has to scroll."""
     said = mldebt("replay", "parcels", "--until", UNTIL)
     assert said.code == 0
-    assert "Nothing new: all 4 batches of parcels are settled." in said.out
+    assert "Nothing new: all of parcels is settled, 4 batches." in said.out
     assert "promoted v1" in said.out
     assert "0 batches settled" in said.out
 
@@ -292,5 +292,5 @@ def test_fetch_twice_writes_once(world, tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "FETCHERS", {"parcels": write})
     first, second = mldebt("fetch", "parcels"), mldebt("fetch", "parcels")
     assert (first.code, second.code) == (0, 0), first.err + second.err
-    assert "Wrote 1 batches" in first.out
+    assert "Wrote 1 batch to" in first.out
     assert "All is there" in second.out

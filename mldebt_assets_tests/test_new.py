@@ -321,6 +321,30 @@ def test_where_the_file_cannot_be_written_nothing_is_landed(place, monkeypatch):
     assert sorted(one.name for one in place.iterdir()) == ["closed", "visits.csv"]
 
 
+@pytest.mark.parametrize("step", ["origins.write", "write_pipeline", "format_pipeline"])
+def test_interrupted_it_leaves_nothing_in_the_way_of_the_next_try(place, monkeypatch, step):
+    """Half a landing folder would be taken for a whole one, or be refused as not empty."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"mldebt_assets.sources.bringing.{step}", interrupted)
+        said = bring(place, visits())
+    assert said.code == 130
+    assert said.err == "Interrupted. Run the same command again: it goes on where it was.\n"
+    left = sorted(str(one.relative_to(place)) for one in place.rglob("*") if one.is_file())
+    assert left == ["visits.csv"]
+    assert bring(place, visits()).code == 0
+
+
+def test_a_newest_batch_whose_period_is_hardly_over_is_told(place):
+    """The triage would take it for a file that was cut off, and the user would not know why."""
+    short = visits()[lambda rows: rows["booked_for"] <= "2024-04-03"]
+    [told] = [one for one in bring(place, short).document["warnings"] if "usual" in one]
+    assert told.startswith("2024-04 has 60 rows, where 620 are usual: if it is not over yet, ")
+
+
 def test_the_packages_list_gets_one_line_once(tmp_path):
     """Run twice, it would otherwise import a pipeline twice."""
     init = tmp_path / "__init__.py"
@@ -360,7 +384,7 @@ def test_the_readmes_tutorial_leads_from_a_csv_to_a_lineage(tmp_path):
     landed = f" --landing {tmp_path / 'landed'}"
     said = in_a_shell(tmp_path, *(one + landed * (" new " in one) for one in commands))
     assert "promoted v1" in said["mldebt replay cancer"]
-    assert "569 rows in 1 batches" in said["mldebt lineage cancer"]
+    assert "569 rows in 1 batch" in said["mldebt lineage cancer"]
     assert re.search(r"made from +file://", said["mldebt lineage cancer"])
 
 

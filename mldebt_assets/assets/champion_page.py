@@ -7,6 +7,7 @@ import dagster as dg
 
 from mldebt_assets.assets.evaluation_page import CURVES, FIT
 from mldebt_assets.assets.keys import key
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.promotions import ACT, Fact, adopted_by, decider, told_of_adoption
 from mldebt_assets.resources import Platform
@@ -70,7 +71,7 @@ def learned_from(
     batches = manifest["batches"]
     told = (
         f"training set `{decision['training_set']['sha256'][:SHOWN_DIGITS]}`: "
-        f"{manifest['rows']:,} rows in {len(batches)} batches, "
+        f"{manifest['rows']:,} rows in {how_many(len(batches))}, "
         f"{batches[0]['batch']} to {batches[-1]['batch']}"
     )
     return told, trained_on(manifest)

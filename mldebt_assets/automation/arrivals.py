@@ -27,6 +27,7 @@ from mldebt_assets.automation.failures import CODE_TAG, after_failures
 from mldebt_assets.automation.reconcile import reconciled
 from mldebt_assets.core.errors import BatchChangedError, DeclarationError, MLDebtError
 from mldebt_assets.core.fingerprint import sha256
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.home import project_root
 from mldebt_assets.jobs import batch_job_name, labels_job_name
 from mldebt_assets.provenance import code_digest
@@ -193,7 +194,7 @@ def all_arrivals(
 
 def nothing_asked(folder: Landing, seen: dict[str, Outlook]) -> str:
     """Return why no run is asked for, in a sentence for each file that is not simply there."""
-    said = [f"Nothing new among {len(folder.arrivals)} batches."]
+    said = [f"Nothing new among {how_many(len(folder.arrivals))}."]
     for state, told in (("waits", "Waiting"), ("left alone", "Left alone")):
         of_state = [f"{batch}: {o.reason}." for batch, o in seen.items() if o.state == state]
         said += [f"{told}: {one}" for one in of_state[:SHOWN]]

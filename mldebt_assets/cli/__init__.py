@@ -42,7 +42,13 @@ from mldebt_assets.cli import (
     ui,
     verify,
 )
-from mldebt_assets.cli.opening import EXIT_NO, EXIT_NO_ANSWER, EXIT_WRONG_CALL, say
+from mldebt_assets.cli.opening import (
+    EXIT_INTERRUPTED,
+    EXIT_NO,
+    EXIT_NO_ANSWER,
+    EXIT_WRONG_CALL,
+    say,
+)
 from mldebt_assets.core.errors import CallError, MLDebtError, RefusedError, UnlikePointersError
 from mldebt_assets.home import TELEMETRY_OFF
 
@@ -58,6 +64,14 @@ class Commands(typer.core.TyperGroup):
         if both != args[0] and both in self.commands:
             return both, self.commands[both], args[2:]
         return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; where Ctrl-C ends it, say what becomes of what it had begun."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("Interrupted. Run the same command again: it goes on where it was.\n")
+            raise typer.Exit(EXIT_INTERRUPTED) from None
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
         """Return what completes a word: a name of two would be taken for two commands."""

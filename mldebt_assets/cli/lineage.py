@@ -11,6 +11,7 @@ from rich.markup import escape
 from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import EXIT_NO, facts, opened, out, print_json, say, short, table
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.promotions import decider
 
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ def made(answer: dict[str, Any]) -> list[tuple[str, str]]:
     training = answer["training_set"]
     return [
         ("training set", training["hash"]),
-        ("", f"{training['rows']:,} rows in {len(training['batches'])} batches"),
+        ("", f"{training['rows']:,} rows in {how_many(len(training['batches']))}"),
         *made_from(answer["sources"]),
         *own_model(answer["model"]["estimator"]),
         *made_by(answer["code"], answer["environment"]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -15,7 +14,6 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.apart import stderr_of_our_own
 from mldebt_assets.cli.arguments import AsJson, PipelineName, complete_batch
 from mldebt_assets.cli.opening import (
-    EXIT_INTERRUPTED,
     EXIT_NO,
     Terminal,
     opened,
@@ -25,6 +23,7 @@ from mldebt_assets.cli.opening import (
     table,
 )
 from mldebt_assets.cli.pace import Pace
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.home import project_root
 
 if TYPE_CHECKING:
@@ -49,11 +48,7 @@ def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False)
     Example: `mldebt replay flight_delays --until 2013-06`
     """
     declared = pipelines.find(pipeline)
-    try:
-        outcome = watched(declared, until)
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. Run the same command again: it goes on where it was.\n")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    outcome = watched(declared, until)
     if as_json:
         told = [chapter.as_dict() for chapter in outcome.chapters]
         print_json({"pipeline": declared.name, "batches": told, "seconds": outcome.seconds})
@@ -201,7 +196,7 @@ def summarise(pipeline: Pipeline, outcome: Outcome) -> None:
     name, level = pipeline.name, level_of(pipeline)
     headings = [heading.format(level.short) for heading in HEADINGS]
     if not outcome.settled:
-        say(f"Nothing new: all {len(outcome.chapters)} batches of {name} are settled.")
+        say(f"Nothing new: all of {name} is settled, {how_many(len(outcome.chapters))}.")
     year = table(headings, right=("rows", level.short), title=f"{name}: what became of each batch")
     for chapter in outcome.chapters:
         found_level = chapter.metrics.get(level.key)
@@ -222,8 +217,8 @@ def summarise(pipeline: Pipeline, outcome: Outcome) -> None:
     served = [c.metrics[level.key] for c in outcome.chapters if level.key in c.metrics]
     if served:
         mean = sum(served) / len(served)
-        say(f"Mean {level.short} of what was served, over {len(served)} batches: {mean:.4f}")
-    say(f"{len(outcome.settled)} batches settled in {outcome.seconds:.1f} s")
+        say(f"Mean {level.short} of what was served, over {how_many(len(served))}: {mean:.4f}")
+    say(f"{how_many(len(outcome.settled))} settled in {outcome.seconds:.1f} s")
 
 
 def gate(chapter: Chapter) -> str:

@@ -1,7 +1,9 @@
 """``mldebt new``: from a user's table to a pipeline that replays."""
 
 import re
+from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -11,6 +13,7 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import AsJson
 from mldebt_assets.cli.opening import facts, out, print_json, say, table
 from mldebt_assets.core.errors import NewPipelineError
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.home import pipelines_folder, project_root
 from mldebt_assets.pipeline import BATCH_NAME, check_pipeline_name
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from mldebt_assets.sources.origins import Origin
 
 FEW_DAYS = 40
+BATCHES_TO_COMPARE = 2
 HOW_TO_HIDE = (
     "personal data are replaced by pseudonyms as they come: first set MLDEBT_PSEUDONYM_KEY to a "
     "secret of yours, as `openssl rand -hex 32` makes one, or declare another privacy"
@@ -120,14 +124,15 @@ def new(  # noqa: PLR0917 - a command's options
     if file.exists():
         fix = "choose another name; nothing is ever written over."
         raise NewPipelineError.of(f"{file} is there already.", fix)
-    bringing.land(found, folder, gathered.origins)
-    try:
+    with ExitStack() as undoing:
+        bringing.land(found, folder, gathered.origins)
+        undoing.callback(bringing.take_back, folder)
         bringing.write_pipeline(file, text)
-    except NewPipelineError:
-        bringing.take_back(folder)
-        raise
-    if own is None:
-        bringing.register(Path(pipelines.__file__), name)
+        undoing.callback(file.unlink)
+        bringing.format_pipeline(file)
+        if own is None:
+            bringing.register(Path(pipelines.__file__), name)
+        undoing.pop_all()
     answer = document(found, name, file, folder, gathered.origins)
     if as_json:
         print_json(answer)
@@ -224,6 +229,7 @@ def warnings_of(found: "Profile") -> list[str]:
     ]
     if found.goal.task != "binary":
         said.append(f"the task is {found.goal.task}: {found.goal.why}; --task says otherwise")
+    said += cut_short(found)
     if found.time and found.days < FEW_DAYS:
         said.append(
             f"its times are of {found.days} days: so few can be held out that the gate may say "
@@ -232,13 +238,25 @@ def warnings_of(found: "Profile") -> list[str]:
     return said
 
 
+def cut_short(found: "Profile") -> list[str]:
+    """Return whether the newest batch has so few rows that its period is hardly over."""
+    *earlier, newest = found.batches.value_counts().reindex(found.names)
+    if len(earlier) < BATCHES_TO_COMPARE or newest >= median(earlier) / 2:
+        return []
+    return [
+        f"{found.names[-1]} has {newest:,} rows, where {median(earlier):,.0f} are usual: if it is "
+        "not over yet, land it again when it is; else `mldebt accept` has it learned, should it "
+        "be taken for a file that was cut off"
+    ]
+
+
 def show(answer: dict[str, Any]) -> None:
     """Print what was inferred, and the next command."""
     batches, target = answer["batches"], answer["target"]
     first, last = batches[0]["batch"], batches[-1]["batch"]
     named = first if len(batches) == 1 else f"{first} to {last}"
     rows = [
-        ("rows", f"{answer['rows']:,} in {len(batches)} batches: {named}"),
+        ("rows", f"{answer['rows']:,} in {how_many(len(batches))}: {named}"),
         ("target", told(target)),
         ("time", answer["time"] or "none: a batch's name says of what day it is"),
         ("row key", ", ".join(answer["row_key"]) or "none: a row is known by all of its values"),

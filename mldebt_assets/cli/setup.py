@@ -6,6 +6,7 @@ from mldebt_assets import pipelines
 from mldebt_assets.cli.arguments import PipelineName
 from mldebt_assets.cli.opening import opened, say
 from mldebt_assets.core.errors import NothingToFetchError, UnlikePointersError
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.home import Home, initialise, project_root
 from mldebt_assets.pipeline import Pipeline
 
@@ -35,7 +36,7 @@ def fetch(pipeline: PipelineName) -> None:
     url = folder_url(declared.source, project_root())
     written = FETCHERS[declared.name](url)
     place = declared.source.url
-    say(f"Wrote {len(written)} batches to {place}" if written else f"All is there: {place}")
+    say(f"Wrote {how_many(len(written))} to {place}" if written else f"All is there: {place}")
     unlike, compared = unlike_pointers(declared, pointer_folder(declared))
     if unlike:
         raise UnlikePointersError.of(unlike, str(pointer_folder(declared)))

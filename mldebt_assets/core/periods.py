@@ -42,3 +42,12 @@ def day_named(batch: str) -> datetime:
     ('2013-12-31T00:00:00+00:00', 31)
     """
     return datetime.strptime(batch[:DAY_DIGITS], "%Y-%m-%d").replace(tzinfo=UTC)
+
+
+def how_many(batches: int) -> str:
+    """Return a number of batches in words.
+
+    >>> how_many(1), how_many(1200)
+    ('1 batch', '1,200 batches')
+    """
+    return f"{batches:,} batch{'es' * (batches != 1)}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mldebt_assets.core.periods import how_many
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -183,7 +185,8 @@ def _too_early(batches: int, policy: Retraining) -> str | None:
 def _cause(facts: Facts, policy: Retraining) -> str:
     """Return what asks for a training, as the beginning of a sentence; empty if nothing does."""
     if facts.history.champion is None:
-        return f"There is no champion yet, and {facts.batches} batches are there"
+        are = "is" if facts.batches == 1 else "are"
+        return f"There is no champion yet, and {how_many(facts.batches)} {are} there"
     causes = [
         signal.summary
         for signal, wanted in (

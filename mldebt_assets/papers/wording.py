@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mldebt_assets.assets.personal_data import in_words
+from mldebt_assets.core.periods import how_many
 from mldebt_assets.core.tasks.level import Level, level_of
 from mldebt_assets.promotions import decider, told_of_adoption
 
@@ -113,7 +114,7 @@ def trained_on(dossier: dict[str, Any]) -> str:
         return f"not known: it was {told_of_adoption(dossier['adopted'])}"
     names = [entry["batch"] for entry in dossier["batches"]]
     rows = dossier["lineage"]["training_set"]["rows"]
-    return f"{rows:,} rows in {len(names):,} batches, {span(names)}"
+    return f"{rows:,} rows in {how_many(len(names))}, {span(names)}"
 
 
 def decided(dossier: dict[str, Any]) -> str:

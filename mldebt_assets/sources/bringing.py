@@ -47,9 +47,10 @@ def land(profile: Profile, folder: Path, made_from: Sequence[origins.Origin]) ->
             folder.rmdir()
         apart.rename(folder)
     except OSError as problem:
-        shutil.rmtree(apart, ignore_errors=True)
         said = f"The batches cannot be written to {folder}: {problem.strerror}."
         raise NewPipelineError.of(said, "name a folder that can be written.") from problem
+    finally:
+        shutil.rmtree(apart, ignore_errors=True)
     return profile.names
 
 
@@ -59,7 +60,7 @@ def take_back(folder: Path) -> None:
 
 
 def write_pipeline(file: Path, text: str) -> None:
-    """Write a new pipeline file; where ruff is installed, as it formats it.
+    """Write a new pipeline file.
 
     Raises: NewPipelineError if the file is there already, or cannot be written.
     """
@@ -73,6 +74,10 @@ def write_pipeline(file: Path, text: str) -> None:
     except OSError as problem:
         said = f"{file} cannot be written: {problem.strerror}."
         raise NewPipelineError.of(said, "point MLDEBT_PIPELINES to a folder of yours.") from problem
+
+
+def format_pipeline(file: Path) -> None:
+    """Format a pipeline file, where ruff is installed."""
     ruff = Path(sys.executable).with_name("ruff")
     if ruff.is_file():
         command = [str(ruff), "format", "--quiet", "--line-length", "100", str(file)]
