@@ -84,7 +84,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.Co
 NOT_IN_THAT_YEAR = {
     "status": {"batch", "alarm", "fix", "scored", "since"},
     "lineage": {"refused_because"}
-    | {"rows_of", "joined_on", "unmatched", "stage", "released"}
+    | {"rows_of", "joined_on", "unmatched", "stage", "released", "references"}
     | {"file", "trained_on", "adopted_at", "rule_from"},
 }
 
