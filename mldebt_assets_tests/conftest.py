@@ -50,8 +50,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def promoted(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """An installation in which version 2 has replaced version 1, made once, to make copies of."""
+def begun(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """An installation with a first champion, of three batches, made once, to make copies of."""
     from mldebt_assets_tests import world
 
-    return world.promoted(tmp_path_factory.mktemp("promoted"))
+    return world.begun(tmp_path_factory.mktemp("begun"))
+
+
+@pytest.fixture(scope="session")
+def promoted(begun: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """One in which version 2 has replaced version 1, with the last of five batches."""
+    from mldebt_assets_tests import world
+
+    return world.promoted(tmp_path_factory.mktemp("promoted"), begun)

@@ -76,11 +76,9 @@ BAD_NAMES = {case: name for case, (name, _, _) in BAD.items()}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(begun, tmp_path_factory):
     """An installation with a champion, in which every bad file lands, and a good one after them."""
-    with installation(tmp_path_factory.mktemp("bad")) as made:
-        made.land(*GOOD)
-        made.replay()
+    with installation(tmp_path_factory.mktemp("bad"), like=begun) as made:
         yield made
 
 
@@ -241,11 +239,9 @@ def test_a_corrected_file_under_the_same_name_is_taken_in(world, outcome):
 
 
 @pytest.fixture(scope="module")
-def relanded(tmp_path_factory):
+def relanded(begun, tmp_path_factory):
     """An installation in which a month that the champion learned from lands again, corrected."""
-    with installation(tmp_path_factory.mktemp("again")) as made:
-        made.land(*GOOD)
-        made.replay()
+    with installation(tmp_path_factory.mktemp("again"), like=begun) as made:
         facts = made.platform.record("parcels").facts()
         promotion = decision_on(facts, "parcels", 1)
         lineage = trace(made.instance, made.platform, made.pipeline, promotion)

@@ -15,7 +15,6 @@ from mldebt_assets.papers import stage as papers
 from mldebt_assets.sensors import arrivals_name
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.browser import CHROMIUM, HEIGHT, NO_CHROMIUM, WIDTH, chromium, new_tab
-from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.servers import dagster_dev, sample_workspace, wait_for_answer
 from mldebt_assets_tests.world import installation
 
@@ -27,10 +26,9 @@ ROUNDS = 6
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(promoted, tmp_path_factory):
     """An installation in which drift has replaced a champion, and a last batch was refused."""
-    with installation(tmp_path_factory.mktemp("browser")) as made:
-        made.land(*BATCHES)
+    with installation(tmp_path_factory.mktemp("browser"), like=promoted) as made:
         half_empty = sample.rows(REFUSED)
         half_empty.loc[::2, "distance_km"] = None
         sample.write_batch(made.landing, REFUSED, half_empty)

@@ -26,9 +26,9 @@ REUSING = ("validated", "quarantine", "features", "predictions", "drift_report")
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(begun, tmp_path_factory):
     """An installation in which four batches have arrived, and the fourth has been scored."""
-    with installation(tmp_path_factory.mktemp("reuse")) as made:
+    with installation(tmp_path_factory.mktemp("reuse"), like=begun) as made:
         made.land(*BATCHES[:4])
         made.replay()
         yield made

@@ -23,11 +23,9 @@ RENAMED = "distance_km"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(begun, tmp_path_factory):
     """An installation with a champion, in whose fourth batch a column is called otherwise."""
-    with installation(tmp_path_factory.mktemp("schema")) as made:
-        made.land(*BATCHES[:3])
-        made.replay()
+    with installation(tmp_path_factory.mktemp("schema"), like=begun) as made:
         rows = sample.rows(CHANGED).rename(columns={RENAMED: "Distance km"})
         sample.write_batch(made.landing, CHANGED, rows)
         yield made

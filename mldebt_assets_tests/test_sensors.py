@@ -21,29 +21,19 @@ from mldebt_assets.replay import SILENT
 from mldebt_assets.resources import PROCESS_TAG
 from mldebt_assets.snapshots import newest, snapshot_metadata
 from mldebt_assets_tests.sample import BATCHES
-from mldebt_assets_tests.world import World, copy_of, installation
+from mldebt_assets_tests.world import World, copy_of
 
 FIRST, NEXT = BATCHES[:3], BATCHES[3]
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """An installation with a champion, trained on three batches."""
-    with installation(tmp_path_factory.mktemp("prepared")) as made:
-        made.land(*FIRST)
-        assert made.replay().chapters[-1].champion == 1
-        made.instance.dispose()
-        yield made
-
-
 @pytest.fixture
-def world(prepared, tmp_path, monkeypatch):
-    """A copy of it, in which one more batch has landed."""
+def world(begun, tmp_path, monkeypatch):
+    """An installation with a champion of three batches, in which one more has landed."""
     for name in ("DAGSTER_HOME", "MLDEBT_HOME"):
         monkeypatch.setenv(name, "")
-    copy_of(prepared.home, tmp_path)
-    shutil.copytree(prepared.landing, tmp_path / "landing")
+    copy_of(begun.home, tmp_path)
+    shutil.copytree(begun.landing, tmp_path / "landing")
     made = World.make(tmp_path)
     made.land(NEXT)
     yield made

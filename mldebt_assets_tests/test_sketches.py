@@ -24,9 +24,9 @@ from mldebt_assets_tests.world import installation
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(begun, tmp_path_factory):
     """An installation with a champion of the first three batches, and a fourth that it scored."""
-    with installation(tmp_path_factory.mktemp("sketches")) as made:
+    with installation(tmp_path_factory.mktemp("sketches"), like=begun) as made:
         made.land(*BATCHES[:4])
         made.replay()
         yield made

@@ -145,9 +145,17 @@ def installation(
         made.instance.dispose()
 
 
-def promoted(root: Path) -> World:
-    """Make an installation in which version 2 has replaced version 1, since May drifted."""
+def begun(root: Path) -> World:
+    """Make an installation with a first champion, which three batches brought."""
     with installation(root) as made:
+        made.land(*sample.BATCHES[:3])
+        made.replay()
+    return made
+
+
+def promoted(root: Path, like: World) -> World:
+    """Make one in which version 2 has replaced the first champion, since May drifted."""
+    with installation(root, like=like) as made:
         made.land(*sample.BATCHES)
         made.replay()
     return made

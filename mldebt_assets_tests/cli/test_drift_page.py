@@ -108,15 +108,14 @@ def test_a_decision_is_told_with_what_came_of_it():
     )  # fmt: skip
 
 
-def test_a_pipelines_page_has_its_decision_and_its_trend(tmp_path):
+def test_a_pipelines_page_has_its_decision_and_its_trend(promoted, tmp_path):
     """From the batch's own sketch; and before any champion it says that nothing was judged."""
-    with installation(tmp_path / "home") as made:
+    early, late = tmp_path / "early.html", tmp_path / "late.html"
+    with installation(tmp_path / "early") as made:
         made.land(*BATCHES[:2])
         made.replay()
-        early, late = tmp_path / "early.html", tmp_path / "late.html"
         assert mldebt("drift", "parcels", "--html", str(early)).code == 0
-        made.land(*BATCHES[2:])
-        made.replay()
+    with installation(tmp_path / "late", like=promoted):
         said = mldebt("drift", "parcels", "--html", str(late))
     assert f"The page: {late}" in "".join(said.out.splitlines())
     assert "? not judged" in early.read_text()
