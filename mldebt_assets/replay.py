@@ -275,10 +275,12 @@ def make_again(
     """Run a job on a batch in this process because a person asked; ``stages`` None for all of it.
 
     Its failure is for whoever asked to tell: nobody else watches it.
+
+    Raises: KeyboardInterrupt if Ctrl-C came in the run, which Dagster records and swallows.
     """
     run_id = str(uuid4())
     with events_held_open(platform.home, run_id):
-        return job.execute_in_process(
+        result = job.execute_in_process(
             instance=instance,
             partition_key=batch,
             asset_selection=None if stages is None else [key(pipeline, one) for one in stages],
@@ -292,6 +294,9 @@ def make_again(
             raise_on_error=False,
             run_id=run_id,
         )
+    if was_interrupted(result):
+        raise KeyboardInterrupt
+    return result
 
 
 def was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

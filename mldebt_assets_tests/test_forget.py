@@ -125,7 +125,21 @@ def planned(world):
 
 
 @pytest.fixture(scope="module")
-def killed(world, planned):
+def interrupted(world, planned):
+    """A forgetting that Ctrl-C ends between a batch's features made again and its predictions."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mldebt_assets.assets.predictions.score", stop)
+        said = mldebt("forget", "parcels", "--subject", WHO, "--reason", WHY)
+    made = newest(world.instance, key(world.pipeline, "features"), BATCHES[2])
+    return said, made
+
+
+@pytest.fixture(scope="module")
+def killed(world, interrupted):
     """A forgetting that is killed between the batches made again and the bytes removed."""
 
     def die(*_, **__):
@@ -203,6 +217,29 @@ def test_one_that_is_killed_is_told_by_verify_and_said_again_goes_on(world, kill
     told = {(one["what"], one["found"]) for one in killed["problems"]}
     assert any("forgetting" in what and found == "begun and not finished" for what, found in told)
     assert [fact.kind for fact in facts_of(world)].count("forgotten") == 1
+
+
+def test_what_an_interrupted_run_had_not_reached_is_made_again_too(world, interrupted, done):
+    """Her rows of predictions would stay for ever, and the receipt say that they are none."""
+    said, features = interrupted
+    assert (said.code, said.err) == (
+        130,
+        "Interrupted. Run the same command again: it goes on where it was.\n",
+    )
+    assert features.metadata["dagster/row_count"] == len(sample.rows(BATCHES[2])) - ROWS
+    (fact,) = forgettings(facts_of(world))
+    held = {
+        one["stage"]: one["sha256"]
+        for one in fact.body["withdrawn"]
+        if one["batch"] == BATCHES[2] and one["rows"]
+    }
+    assert held.keys() >= {"raw", "validated", "features", "predictions"}
+    _, (receipt,) = done
+    assert held.items() <= {
+        (one["stage"], one["sha256"]) for one in receipt["removed"] if one["batch"] == BATCHES[2]
+    }
+    predictions = newest(world.instance, key(world.pipeline, "predictions"), BATCHES[2])
+    assert predictions.metadata["dagster/row_count"] == features.metadata["dagster/row_count"]
 
 
 def test_neither_the_value_nor_its_pseudonym_is_anywhere(world, done):

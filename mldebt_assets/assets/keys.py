@@ -15,6 +15,7 @@ REASON_TAG = "mldebt/reason"
 INTERRUPTED_TAG = "mldebt/interrupted"
 RELEASED_TAG = "mldebt/released"
 FORGOTTEN_TAG = "mldebt/forgotten"
+PARTITION_TAG = "dagster/partition"
 ASKED_AGAIN_TAG = "mldebt/asked_again"
 CODE_DIGITS = 12
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from mldebt_assets.assets.deleting import finish_deletions, record_deletion
 from mldebt_assets.assets.evidence import report
-from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.keys import FORGOTTEN_TAG, PARTITION_TAG, PIPELINE_TAG, key
 from mldebt_assets.assets.promoting import data_time
 from mldebt_assets.assets.rollback import closed, evidence, rehearse
 from mldebt_assets.core.errors import MLDebtError
@@ -62,7 +62,11 @@ def finish_forgetting(
 
 
 def left_to_make(instance: dg.DagsterInstance, pipeline: Pipeline, forgetting: Fact) -> list[str]:
-    """Return the batches whose newest snapshots still hold the rows, in the order of names."""
+    """Return the batches that are to be made again without the rows, in the order of names.
+
+    Their newest snapshots still hold them, or the newest run that was to make them again broke off:
+    what is made late in a run, as predictions are, would hold them still.
+    """
     gone = {one["sha256"] for one in forgetting.body["withdrawn"]}
     named = {(one["stage"], one["batch"]) for one in forgetting.body["withdrawn"]}
     left = set()
@@ -71,7 +75,20 @@ def left_to_make(instance: dg.DagsterInstance, pipeline: Pipeline, forgetting: F
             stored = newest(instance, key(pipeline, stage), batch)
             if stored is not None and stored.snapshot.sha256 in gone:
                 left.add(batch)
-    return sorted(left)
+    return sorted(left | broken_off(instance, pipeline, forgetting))
+
+
+def broken_off(instance: dg.DagsterInstance, pipeline: Pipeline, forgetting: Fact) -> set[str]:
+    """Return the batches of which the newest run for a forgetting did not succeed."""
+    tags = {PIPELINE_TAG: pipeline.name, FORGOTTEN_TAG: str(forgetting.sequence)}
+    newest_runs: dict[str, dg.DagsterRun] = {}
+    for run in instance.get_runs(dg.RunsFilter(tags=tags)):
+        newest_runs.setdefault(run.tags[PARTITION_TAG], run)
+    return {
+        batch
+        for batch, run in newest_runs.items()
+        if not run.is_success and batch not in forgetting.body["alone"]
+    }
 
 
 def finish(

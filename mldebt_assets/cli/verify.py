@@ -23,7 +23,7 @@ PLACES = {
 BACKUP = "restore {} from its backup"
 MENDS = {
     "record": BACKUP.format("the promotion record")
-    + "; what is only begun is finished or undone by the next start.",
+    + "; what is only begun is finished or undone by the next start, or by saying it again.",
     "cache": "delete what is damaged from .dvc/cache in the home: the remote's copy is taken then.",
     "remote": BACKUP.format("the remote")
     + "; where the cache is sound, delete what is damaged there and `dvc push` in the home.",

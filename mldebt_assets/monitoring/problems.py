@@ -12,6 +12,7 @@ from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets.assets.keys import (
     BATCH_TAG,
     INTERRUPTED_TAG,
+    PARTITION_TAG,
     PIPELINE_TAG,
     RAW_TAG,
     RETRAINING_TAG,
@@ -78,7 +79,7 @@ class Ended:
     @property
     def subject(self) -> str:
         """What it was for: its job, and the batch or the training, if it was for one."""
-        of = self.run.tags.get(BATCH_TAG) or self.run.tags.get("dagster/partition")
+        of = self.run.tags.get(BATCH_TAG) or self.run.tags.get(PARTITION_TAG)
         return f"{self.run.job_name} {of}" if of else self.run.job_name
 
     @property
