@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections import Counter
 from dataclasses import dataclass, field, fields, is_dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Literal
 
+from mldebt_assets.contradictions import require_sound
 from mldebt_assets.core.errors import BatchNameError, DeclarationError
 from mldebt_assets.core.policies import (
     Costs,
@@ -29,7 +29,6 @@ from mldebt_assets.core.policies import (
 from mldebt_assets.core.privacy.policy import Allow, Deny, Privacy, Pseudonymise
 from mldebt_assets.core.schema import Column, Expectation, ForeignKey
 from mldebt_assets.core.tasks import task_of
-from mldebt_assets.core.tasks.level import LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +64,6 @@ __all__ = [
 ]
 
 RESERVED = {"compare"}
-FEWEST_CLASSES = 2
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -184,144 +182,7 @@ class Pipeline:
     def __post_init__(self) -> None:
         """Refuse a declaration that contradicts itself, before anything runs."""
         check_pipeline_name(self.name)
-        names = [column.name for column in self.columns]
-        twice = sorted(name for name, count in Counter(names).items() if count > 1)
-        if twice:
-            raise DeclarationError.of(
-                self.name, f"it declares {', '.join(twice)} twice.", "remove one of the two."
-            )
-        books = filter(None, (self.time, self.split.group, self.subject))
-        used = {*self.row_key, *books, *self.target.reads, *self.drift.ignore, *self.group_columns}
-        used |= self._referring
-        unknown = sorted(used - set(names))
-        if unknown:
-            raise DeclarationError.of(
-                self.name,
-                f"it uses {', '.join(unknown)}, but its columns are {', '.join(names)}.",
-                "declare the column, or correct the name.",
-            )
-        if self.time is None and self.batch_end is None:
-            raise DeclarationError.of(
-                self.name,
-                "nothing says of what time its data are.",
-                "declare `time`, or a `batch_end` that reads it from the batch's name.",
-            )
-        if self.duplicate_limit is not None and not 0 <= self.duplicate_limit <= 1:
-            raise DeclarationError.of(
-                self.name,
-                f"its duplicate_limit is {self.duplicate_limit:g}, which is no share of rows.",
-                "declare a fraction from 0 to 1: 0.05 is five rows of a hundred.",
-            )
-        self._refuse_late_columns()
-        self._refuse_hidden_columns(used)
-        self._refuse_half_a_task()
-        self._refuse_noise_of_no_number()
-        self._refuse_keys_of_nothing()
-
-    def _refuse_late_columns(self) -> None:
-        """Refuse what needs, when a batch arrives, a column that comes with its labels."""
-        if self.labels is None:
-            return
-        if not self.row_key:
-            raise DeclarationError.of(
-                self.name,
-                "its labels come later, and nothing says of which row each is.",
-                "declare the `row_key`, or land labels with their batch.",
-            )
-        judged = {str(rule.arguments.get("column")) for rule in self.expectations}
-        books = filter(None, (self.time, self.split.group, self.subject))
-        needed = {*self.row_key, *books, *judged, *self.group_columns} | self._referring
-        needed &= set(self.target.reads)
-        if needed:
-            raise DeclarationError.of(
-                self.name,
-                f"it needs {', '.join(sorted(needed))} when a batch arrives, but reads the target "
-                "from there, which comes later.",
-                "read the target from columns of its own, or land labels with their batch.",
-            )
-
-    def _refuse_hidden_columns(self, used: set[str]) -> None:
-        """Refuse what needs a column that never comes, or the clear values of a pseudonymised."""
-        if self.privacy is not None:
-            dtypes = {column.name: column.dtype for column in self.batch_columns}
-            told = self.privacy.contradiction(dtypes)
-            if told is not None:
-                raise DeclarationError.of(self.name, *told)
-        denied = sorted(c.name for c in self.columns if isinstance(c.privacy, Deny))
-        needed = sorted(used & set(denied))
-        if needed:
-            raise DeclarationError.of(
-                self.name,
-                f"it uses {', '.join(needed)}, which its privacy denies.",
-                "use another column, or declare another privacy.",
-            )
-        for column in self.columns:
-            if not isinstance(column.privacy, Pseudonymise):
-                continue
-            if column.dtype != "string" or column.name in self.target.reads:
-                raise DeclarationError.of(
-                    self.name,
-                    f"{column.name} is pseudonymised, so it is text that says nothing but who.",
-                    "declare it as `string`, and read the target from other columns.",
-                )
-            if column.name in self.group_columns:
-                raise DeclarationError.of(
-                    self.name,
-                    f"{column.name} is pseudonymised, so each of its values is a group of one.",
-                    "name a column whose values many rows share in `groups`.",
-                )
-
-    def _refuse_noise_of_no_number(self) -> None:
-        """Refuse a noise that is none, or that no value of its column can have."""
-        for column in self.columns:
-            if column.noise is None:
-                continue
-            if column.noise < 0 or column.dtype not in {"int64", "float64"}:
-                raise DeclarationError.of(
-                    self.name,
-                    f"the noise of {column.name} ({column.dtype}) is {column.noise:g}.",
-                    "declare it of numbers, and not below 0.",
-                )
-
-    def _refuse_keys_of_nothing(self) -> None:
-        """Refuse foreign keys that cannot be compared, or that would tell who the rows are of."""
-        twice = [n for n, count in Counter(k.name for k in self.foreign_keys).items() if count > 1]
-        if twice:
-            raise DeclarationError.of(
-                self.name, f"{twice[0]} is a foreign key twice.", "keep one of the two."
-            )
-        hidden = {c.name for c in self.columns if isinstance(c.privacy, Pseudonymise)}
-        dtypes = {column.name: column.dtype for column in self.columns}
-        for one in self.foreign_keys:
-            told = one.contradiction(dtypes, who={self.subject_column, *hidden})
-            if told is not None:
-                raise DeclarationError.of(self.name, *told)
-
-    def _refuse_half_a_task(self) -> None:
-        """Refuse a task that lacks what it needs, or has what another would."""
-        kind, classes = self.target.task, self.target.classes
-        told: tuple[str, str] | None = None
-        if kind not in LEVELS:
-            told = f"its task is {kind!r}.", f"make it one of {', '.join(LEVELS)}."
-        elif kind == "multiclass" and len(set(classes)) != max(len(classes), FEWEST_CLASSES):
-            told = (
-                f"its {len(classes)} classes are {', '.join(classes) or 'not declared'}.",
-                "declare each class once, two at least: Target(classes=('a', 'b')).",
-            )
-        elif kind != "multiclass" and classes:
-            told = f"it has classes, but its task is {kind}.", "make it Target(task='multiclass')."
-        elif (kind == "binary") != (self.costs is not None):
-            told = (
-                f"its task is {kind}, and costs are {'' if self.costs else 'not '}declared.",
-                "declare Costs for a binary target, and for no other.",
-            )
-        elif not isinstance(self.training.estimator, FunctionType | type | None):
-            told = (
-                f"its estimator is {type(self.training.estimator).__name__}, which has no name.",
-                "declare a function that returns the model: Training(estimator=make_model).",
-            )
-        if told is not None:
-            raise DeclarationError.of(self.name, *told)
+        require_sound(self)
 
     @property
     def task(self) -> Task:
@@ -338,8 +199,8 @@ class Pipeline:
         return {column.name: column for column in self.columns}[name]
 
     @property
-    def _referring(self) -> set[str]:
-        """The columns of the foreign keys."""
+    def referring_columns(self) -> set[str]:
+        """The columns of its foreign keys."""
         return {name for one in self.foreign_keys for name in one.columns}
 
     @property

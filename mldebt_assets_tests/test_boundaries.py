@@ -18,7 +18,7 @@ CORE = sorted((PACKAGE / "core").rglob("*.py"))
 # Lowest first; what stands in one line may know its neighbours and every line above.
 LAYERS = (
     {"core"},
-    {"pipeline", "home", "brought", "costs", "page", "pseudonym_key"},
+    {"contradictions", "pipeline", "home", "brought", "costs", "page", "pseudonym_key"},
     {
         "pipelines",
         "sources",
