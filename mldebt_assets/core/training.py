@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +24,7 @@ from mldebt_assets.core.network import (
     device_of,
     members_of,
     reproducible,
-    train_member,
+    train_members,
 )
 from mldebt_assets.core.tasks import task_of
 from mldebt_assets.core.tasks.binary import BINARY
@@ -108,10 +106,21 @@ def fit(
     """
     check_learnable(task, "training", labels[~tuning])
     check_learnable(task, "tuning", labels[tuning])
-    if settings.estimator is not None:
-        return _fit_own(
-            inputs, labels, tuning, settings=settings, costs=costs, task=task, report=report
-        )
+    learn = _fit_network if settings.estimator is None else _fit_own
+    return learn(inputs, labels, tuning, settings=settings, costs=costs, task=task, report=report)
+
+
+def _fit_network(
+    inputs: pd.DataFrame,
+    labels: NDArray[np.float64],
+    tuning: NDArray[np.bool_],
+    *,
+    settings: Training,
+    costs: Costs | None,
+    task: Task,
+    report: Report | None,
+) -> FittedModel:
+    """Return an ensemble of networks, calibrated on the tuning rows."""
     device = device_of(settings.device)
     fitted = encoding.fit_encoding(inputs[~tuning], rare_below=settings.rare_below)
     shape = Shape(
@@ -129,22 +138,15 @@ def fit(
     tuning_rows = _rows(fitted, inputs[tuning], targets[tuning], device)
     members = [member.to(device) for member in members_of(shape)]
     network = Network(members)
-
-    def train(number: int) -> tuple[int, list[tuple[float, float]]]:
-        return train_member(
-            members[number],
+    with reproducible():
+        trained = train_members(
+            members,
             training_rows,
             tuning_rows,
             settings=settings,
-            seed=settings.seed + number,
             loss_of=task.loss,
             begin_at=begin_at,
         )
-
-    with reproducible():
-        workers = min(settings.members, os.cpu_count() or 1)
-        with ThreadPoolExecutor(workers, thread_name_prefix="member") as threads:
-            trained = list(threads.map(train, range(settings.members)))
         with torch.inference_mode():
             outputs = network(*tuning_rows[:2]).double().cpu().numpy()
     _tell(report, task, [history for _, history in trained])
