@@ -6,7 +6,6 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mldebt_assets.assets import (
     four_questions,
     membership,
-    outcomes,
     reproduction,
     robustness,
     rollback,
@@ -23,15 +22,22 @@ AFTER_RAW = (
     "sketch",
     "features",
     "scorer",
+    "drift_reference",
     "predictions",
-    *outcomes.STAGES,
+    "outcomes",
     "performance",
     "triage",
     "counts",
-    "reference_blocks",
     "drift_report",
 )
-LABELS_ASSETS = ("labels", "features", "predictions", *outcomes.STAGES, "performance")
+LABELS_ASSETS = (
+    "labels",
+    "features",
+    "drift_reference",
+    "predictions",
+    "outcomes",
+    "performance",
+)
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
 # In this order: the last speaks of what the others have shown.
 EVIDENCE_CHECKS = (

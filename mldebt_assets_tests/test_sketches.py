@@ -12,9 +12,11 @@ from safetensors.numpy import load, save
 
 from mldebt_assets.answers.drift import drift_of
 from mldebt_assets.answers.drift_window import window_of
+from mldebt_assets.assets.drift_reference import counted_rows, loaded_reference
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.reference_blocks import blocks_of_reference
+from mldebt_assets.assets.reuse import RESULT
 from mldebt_assets.assets.sketch import loaded, reference_of_champion
+from mldebt_assets.core.drift.blocks import to_bytes as blocks_to_bytes
 from mldebt_assets.core.drift.counts import count, count_sketch
 from mldebt_assets.core.drift.rule import judge
 from mldebt_assets.core.drift.sketch import sketch_of, to_bytes
@@ -110,30 +112,14 @@ def test_a_window_on_one_reference_is_calibrated_on_its_days(world):
     assert mixed["calibration"] == "uncalibrated"
 
 
-def test_the_reference_is_counted_once_and_later_taken_from_the_store(world):
-    """Its rows are a quarter's; every later batch would have read them all again."""
-    first = stored(world, "reference_blocks", BATCHES[3])
-    assert list(first.reads["reference:parcels/validated"]) == list(BATCHES[:3])
-    again = kept_blocks(world, world.pipeline)
-    assert again.value == first.snapshot
-    read = {BATCHES[3]: [first.snapshot.sha256, first.storage_id]}
-    assert again.reads["read/reference:parcels/reference_blocks"].value == read
-    assert list(again.found.parts) == sorted(again.found.parts)
-
-
-def test_a_reference_that_was_never_counted_is_counted_to_the_same_bytes(world):
-    """A champion from before there were blocks, or one that came back after many batches."""
-    kept = stored(world, "reference_blocks", BATCHES[3]).snapshot
-    training = dataclasses.replace(world.pipeline.training, epochs=999)
-    counted = kept_blocks(world, dataclasses.replace(world.pipeline, training=training))
-    assert counted.value.data == world.platform.snapshots.load(kept).data
-    assert list(counted.reads) == ["read/reference:parcels/validated"]
-
-
-def kept_blocks(world, pipeline):
-    named = world.platform.record("parcels").champion().reference
-    against, _ = reference(world, pipeline)
-    return blocks_of_reference(world.instance, world.platform, pipeline, named, against)
+def test_a_reference_that_is_counted_again_gives_the_same_blocks(world):
+    """A champion that came back after many batches is judged by what it was judged by."""
+    scorer = {"reference": world.platform.record("parcels").champion().reference}
+    counted, reads = counted_rows(world.instance, world.platform, world.pipeline, scorer)
+    kept = loaded_reference(world.platform, stored(world, "drift_reference", BATCHES[3]))
+    assert blocks_to_bytes(counted) == blocks_to_bytes(kept.rows)
+    assert list(counted.parts) == sorted(counted.parts)
+    assert list(reads) == ["read/reference:parcels/sketch", "read/reference:parcels/validated"]
 
 
 def test_before_the_first_champion_there_is_no_window(world):
@@ -155,3 +141,19 @@ def test_counts_that_an_older_version_stored_are_counted_anew_from_the_sketch(wo
         assert answer["batches"][0]["judged"]
         assert answer["window"]["batches"] == [batch]
         assert answer["window"]["approximated"] == ([batch] if snapshot is older else [])
+
+
+def test_the_reference_is_counted_once_a_champion_and_later_taken_from_the_store(world):
+    """Its rows are a quarter's; every later batch would have read them all again."""
+    first = stored(world, "drift_reference", BATCHES[3])
+    assert first.metadata[RESULT] == "made by this run"
+    assert list(first.reads["reference:parcels/validated"]) == list(BATCHES[:3])
+    world.land(BATCHES[4])
+    world.replay()
+    later = stored(world, "drift_reference", BATCHES[4])
+    assert later.metadata[RESULT].startswith(f"taken from run {first.run_id} of ")
+    assert later.snapshot == first.snapshot
+    own = "parcels/scorer"
+    read = [{name: one for name, one in of.reads.items() if name != own} for of in (first, later)]
+    assert read[0] == read[1]
+    assert [list(of.reads[own]) for of in (first, later)] == [[BATCHES[3]], [BATCHES[4]]]

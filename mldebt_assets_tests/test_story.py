@@ -414,17 +414,14 @@ def test_what_is_read_by_hash_alone_is_named_with_its_part(world, told):
     }
     assert parts == {
         ("counts", "reference"),
+        ("drift_reference", "champion"),
+        ("drift_reference", "reference"),
         ("drift_report", "reference"),
         ("drift_report", "trend"),
         ("evaluation", "forward"),
         ("evaluation", "incumbent"),
-        ("held_out_outcomes", "champion"),
-        ("held_out_outcomes", "reference"),
-        ("outcomes", "champion"),
-        ("outcomes", "reference"),
         ("performance", "history"),
         ("predictions", "champion"),
-        ("reference_blocks", "reference"),
         ("triage", "earlier"),
         ("triage", "reference"),
     }

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from mldebt_assets.answers.retraining import told_decisions
 from mldebt_assets.assets.keys import key
-from mldebt_assets.assets.outcomes import HELD_OUT, SKETCH
 from mldebt_assets.assets.sketch import fits, loaded, reference_of_champion
 from mldebt_assets.assets.standing import references
 from mldebt_assets.snapshots import newest
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     import dagster as dg
 
-    from mldebt_assets.core.drift.histogram import Histogram
     from mldebt_assets.core.drift.sketch import Sketch
     from mldebt_assets.pipeline import Pipeline
     from mldebt_assets.plots.drift_page import Batch, DriftPage, Outcome
@@ -66,7 +64,7 @@ def page_of(
         decision=decision_of(decided.get(last["batch"])),
         batches=[_batch(told, decided) for told in answer["batches"]],
         together=together["summary"] if together else "",
-        outcomes=_outcomes(instance, platform, pipeline, last),
+        outcomes=[_outcome(what, told) for what, told in last["outcomes"].items()],
         refused=(refused["alarm"], refused["reason"], refused["scored"]) if refused else None,
     )
 
@@ -98,30 +96,17 @@ def _batch(told: Mapping[str, Any], decided: Mapping[str, Any]) -> Batch:
     )
 
 
-def _outcomes(
-    instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline, last: Mapping[str, Any]
-) -> list[Outcome]:
-    """Return a batch's scores and labels, drawn from the sketches of both sides."""
-    from mldebt_assets.core.drift.histogram import histogram_of
-    from mldebt_assets.core.drift.outcomes import from_bytes
+def _outcome(what: str, told: Mapping[str, Any]) -> Outcome:
+    """Return a batch's scores or labels with the bars of both sides, where they were drawn."""
+    from mldebt_assets.core.drift.histogram import Histogram
     from mldebt_assets.plots.drift_page import Outcome
 
-    drawn: dict[str, dict[str, Histogram]] = {what: {} for what in last["outcomes"]}
-    sides = [newest(instance, key(pipeline, stage), last["batch"]) for stage in (HELD_OUT, SKETCH)]
-    made = [platform.snapshots.load(side.snapshot) for side in sides if side is not None]
-    for what, told in last["outcomes"].items():
-        if not told["judged"]:
-            continue
-        wholes = [from_bytes(blob.data)[what].whole for blob in made]
-        columns = [whole.columns for whole in wholes if whole is not None]
-        for before, after in zip(*columns, strict=True):
-            histogram = histogram_of(before, after)
-            if histogram is not None:
-                drawn[what][before.name] = histogram
-    return [
-        Outcome(what, told["summary"], told["columns"], drawn[what])
-        for what, told in last["outcomes"].items()
-    ]
+    drawn = {
+        name: Histogram(**column["histogram"])
+        for name, column in told["columns"].items()
+        if column.get("histogram")
+    }
+    return Outcome(what, told["summary"], told["columns"], drawn)
 
 
 def _facts(last: Mapping[str, Any], sketches: tuple[Sketch, Sketch] | tuple[()]) -> list[Any]:

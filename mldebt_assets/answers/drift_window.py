@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from mldebt_assets.assets.drift_reference import STAGE, loaded_reference
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.sketch import fits, loaded, reference_of_champion
 from mldebt_assets.assets.standing import references, still_there
-from mldebt_assets.snapshots import newest_of_each
+from mldebt_assets.snapshots import newest, newest_of_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ def window_of(
                 newest_of_each(instance, key(pipeline, stage), batches).values(),
             )
         }
-        for stage in ("drift_report", "counts", "reference_blocks", "sketch")
+        for stage in ("drift_report", "counts", "sketch")
     }
     reference = _newest_reference(instance, platform, pipeline, of_stage["drift_report"])
     if reference is None:
@@ -78,8 +79,8 @@ def window_of(
     if not exact and not approximated:
         return None
     together = merge_counts([*(one.whole for one in exact.values()), *approximated.values()])
-    before = _of_reference(platform, of_stage["reference_blocks"], reference)
-    current = join(list(exact.values())) if before and not approximated else None
+    current = None if approximated else join(list(exact.values()))
+    before = _of_reference(instance, platform, pipeline, max(exact), reference) if current else None
     beside = laid_beside(before, current, pipeline.training.seed) if before and current else None
     report = judge_counts(reference, together, pipeline.drift, beside).as_dict()
     return {
@@ -128,22 +129,30 @@ def _counted(platform: Platform, stored: Stored, reference: Reference) -> BlockC
     if not isinstance(value, Blob):
         return None
     try:
-        blocks = from_bytes(value.data)
+        return _on_bins(from_bytes(value.data), reference)
     except UnlikeSketchesError:
         return None
-    ours = blocks.whole.reference == reference.hash
-    return blocks if ours and blocks.whole.counts.size == reference.counts.counts.size else None
 
 
 def _of_reference(
-    platform: Platform, stored: dict[str, Stored], reference: Reference
+    instance: dg.DagsterInstance,
+    platform: Platform,
+    pipeline: Pipeline,
+    batch: str,
+    reference: Reference,
 ) -> BlockCounts | None:
-    """Return the reference's own blocks, as the newest of the batches was held against them."""
-    for batch in sorted(stored, reverse=True):
-        blocks = _counted(platform, stored[batch], reference)
-        if blocks is not None:
-            return blocks
-    return None
+    """Return the reference's own blocks, as a batch was held against them."""
+    stored = newest(instance, key(pipeline, STAGE), batch)
+    if stored is None:
+        return None
+    blocks = loaded_reference(platform, stored).rows
+    return None if blocks is None else _on_bins(blocks, reference)
+
+
+def _on_bins(blocks: BlockCounts, reference: Reference) -> BlockCounts | None:
+    """Return blocks where they are on the reference's bins, else None."""
+    ours = blocks.whole.reference == reference.hash
+    return blocks if ours and blocks.whole.counts.size == reference.counts.counts.size else None
 
 
 def _recounted(

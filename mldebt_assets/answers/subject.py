@@ -34,7 +34,6 @@ MADE_OF = {
     "sketch": ("validated",),
     "features": ("validated",),
     "predictions": ("features",),
-    "outcome_sketch": ("features", "predictions"),
     "outcomes": ("features", "predictions"),
     "performance": ("features", "predictions"),
     "triage": ("validated",),

@@ -3,6 +3,7 @@
 from mldebt_assets.assets import (
     anonymity,
     champion,
+    drift_reference,
     drift_report,
     evaluation,
     features,
@@ -36,6 +37,7 @@ BATCH_STAGES = (
     labels,
     features,
     scorer,
+    drift_reference,
     predictions,
     outcomes,
     performance,

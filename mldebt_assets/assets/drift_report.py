@@ -1,7 +1,7 @@
 """``p/drift_report`` and ``p/counts``: a batch beside the reference of its champion.
 
 The batch's rows are counted once, on the bins of that reference, in blocks. Of the reference the
-sketches are read, and to calibrate the rule its own blocks.
+sketches are read, and to calibrate the rule its own blocks, ``p/drift_reference``.
 """
 
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dagster as dg
 import pandas as pd
 
-from mldebt_assets.assets.counted_once import COUNTED
+from mldebt_assets.assets.drift_reference import NO_CHAMPION, loaded_reference
+from mldebt_assets.assets.drift_reference import STAGE as REFERENCE
 from mldebt_assets.assets.keys import batches, common, key, out_of
-from mldebt_assets.assets.reference_blocks import STAGE, blocks_of_reference, stored
 from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.assets.sketch import reference_of_champion
+from mldebt_assets.assets.sketch import SUFFIX, reference_of_champion
 from mldebt_assets.assets.standing import standing, still_there
 from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
-from mldebt_assets.store import Blob, Snapshot
+from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
     from mldebt_assets.core.drift.counts import Reference
     from mldebt_assets.core.drift.report import DriftReport
 
-DEPENDENCIES = ("validated", "scorer", "predictions", "triage")
+DEPENDENCIES = ("scorer", REFERENCE, "validated", "predictions", "triage")
 CHECK = "no_drift"
 MEANING = "The batch looks like the data that its champion was trained on."
 
@@ -49,11 +49,6 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
                 "The batch counted on the bins of its champion's reference, in blocks: what "
                 "reports sum up.",
             ),
-            STAGE: out_of(
-                {**shared, "kinds": {"numpy"}},
-                key(pipeline, STAGE),
-                "The rows of its champion's reference in blocks, counted once a reference.",
-            ),
             "drift_report": out_of(
                 shared,
                 report_key,
@@ -70,7 +65,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         scorer = standing(context.instance, platform, pipeline, pinned)
         batch = {
             stage: reading.take(key(pipeline, stage), context.partition_key)
-            for stage in ("validated", "predictions", "triage")
+            for stage in DEPENDENCIES[1:]
         }
         reports = reports_before(context.instance, pipeline, context.partition_key)
         before = still_there(platform, pipeline, reports)
@@ -92,11 +87,6 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             facts = {**headline(report), **picture_of(pipeline, trend), **tables_of(report)}
             reads = {**compared.reads, **read_metadata(before, part="trend")}
             yield dg.Output(compared.counts, "counts", metadata=compared.reads)
-            yield dg.Output(
-                compared.reference_blocks,
-                STAGE,
-                metadata={COUNTED: compared.counted, **compared.reads},
-            )
             yield dg.Output(report, "drift_report", metadata={**facts, **reads})
 
         trend = {str(one.batch): one.snapshot.sha256 for one in before}
@@ -106,15 +96,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
 
 class Compared(NamedTuple):
-    """A batch's report, what is stored beside it, and the metadata that says what was read.
-
-    ``counted`` identifies the blocks of the reference, as later batches look for them.
-    """
+    """A batch's report, its counts, and the metadata that says what was read by hash alone."""
 
     report: dict[str, Any]
     counts: Blob | dict[str, Any]
-    reference_blocks: Blob | Snapshot | dict[str, Any]
-    counted: str
     reads: dict[str, dg.JsonMetadataValue]
 
 
@@ -136,34 +121,25 @@ def compare(
     batch: dict[str, Stored],
 ) -> Compared:
     """Return what the rule says of a batch; before the first champion it judges nothing."""
-    nothing = {"reference": None}
     if scorer["version"] is None or not scorer["reference"]["batches"]:
-        summary = "no champion yet, so nothing to compare with"
+        summary = NO_CHAMPION
         if scorer["version"] is not None:
             summary = "nothing is left of the champion's reference: those in it are forgotten"
         unjudged = {"judged": False, "drifted": False, "summary": summary, "reference": None}
-        return Compared(unjudged, nothing, nothing, "", {})
-    from mldebt_assets.core.drift.blocks import count_blocks, in_one_block, laid_beside
+        return Compared(unjudged, {"reference": None}, {})
+    from mldebt_assets.core.drift.blocks import count_blocks, in_one_block, laid_beside, to_bytes
     from mldebt_assets.core.drift.rule import judge_counts
 
-    named = scorer["reference"]
-    reference, reads = reference_of_champion(instance, platform, pipeline, named)
+    reference, reads = reference_of_champion(instance, platform, pipeline, scorer["reference"])
     rows = platform.snapshots.load(batch["validated"].snapshot)
-    if not pipeline.drift.calibrate or pipeline.split.group is None:
-        counts = in_one_block(rows, reference)
-        report = judge_counts(reference, counts.whole, pipeline.drift)
-        return Compared(judged(report, reference), stored(counts), nothing, "", reads)
-    counts = count_blocks(rows, pipeline.split.group, reference)
-    before = blocks_of_reference(instance, platform, pipeline, named, reference)
-    blocks = laid_beside(before.found, counts, pipeline.training.seed)
+    before = loaded_reference(platform, batch[REFERENCE]).rows
+    if before is None:
+        counts, blocks = in_one_block(rows, reference), None
+    else:
+        counts = count_blocks(rows, pipeline.split.group, reference)
+        blocks = laid_beside(before, counts, pipeline.training.seed)
     report = judge_counts(reference, counts.whole, pipeline.drift, blocks)
-    return Compared(
-        judged(report, reference),
-        stored(counts),
-        before.value,
-        before.counted,
-        {**reads, **before.reads},
-    )
+    return Compared(judged(report, reference), Blob(to_bytes(counts), SUFFIX), reads)
 
 
 def judged(report: "DriftReport", reference: "Reference") -> dict[str, Any]:

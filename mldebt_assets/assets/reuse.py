@@ -39,15 +39,18 @@ def once(
     pipeline: Pipeline,
     reading: Reading,
     make: Callable[[], Iterator[Made]],
+    *,
+    of_any_batch: bool = False,
     **also: Any,
 ) -> Iterator[Made]:
     """Yield what equal work made before, else what ``make`` makes now.
 
     Everything that decides the result must be noted in ``reading`` beforehand, or be named in
-    ``also`` as plain values.
+    ``also`` as plain values; ``of_any_batch`` says that ``also`` alone decides it, so that what was
+    made for another batch is taken too.
     """
-    work = work_of(pipeline, reading, also)
-    earlier = find(context, reading, work)
+    work = work_of(pipeline, {} if of_any_batch else reading.hashes(), also)
+    earlier = find(context, reading, work, of_any_batch=of_any_batch)
     if earlier is not None:
         yield from again(context, reading, earlier)
         return
@@ -58,11 +61,11 @@ def once(
         yield made
 
 
-def work_of(pipeline: Pipeline, reading: Reading, also: dict[str, Any]) -> str:
+def work_of(pipeline: Pipeline, reads: dict[str, dict[str, str]], also: dict[str, Any]) -> str:
     """Return the digest that names this work: inputs by their hashes, code and configuration."""
     return digest(
         {
-            "reads": reading.hashes(),
+            "reads": reads,
             "also": also,
             "code": code_digest(),
             "configuration": as_configuration(pipeline),
@@ -70,10 +73,12 @@ def work_of(pipeline: Pipeline, reading: Reading, also: dict[str, Any]) -> str:
     )
 
 
-def find(context: dg.AssetExecutionContext, reading: Reading, work: str) -> Earlier | None:
+def find(
+    context: dg.AssetExecutionContext, reading: Reading, work: str, *, of_any_batch: bool
+) -> Earlier | None:
     """Return what one earlier run made of the same work, if all of it is still stored."""
     results: dict[str, Stored] = {}
-    batch = context.partition_key if context.has_partition_key else None
+    batch = context.partition_key if context.has_partition_key and not of_any_batch else None
     for output, asset in context.assets_def.keys_by_output_name.items():
         records = context.instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=asset, asset_partitions=[batch] if batch else None),

@@ -24,6 +24,24 @@ class ColumnDrift(TypedDict):
     reason: str
 
 
+class Histogram(TypedDict):
+    """The shares of either side's rows by bar: over equal parts of the ``span``, or by ``names``.
+
+    ``span`` is null of categories, and numbers have no names.
+    """
+
+    reference: list[float]
+    current: list[float]
+    span: list[float] | None
+    names: list[str]
+
+
+class OutcomeColumn(ColumnDrift):
+    """How a score or a label moved; ``histogram`` is null where there is nothing to draw."""
+
+    histogram: Histogram | None
+
+
 class ComparedRows(TypedDict):
     """How many rows either side has."""
 
@@ -52,7 +70,7 @@ class OutcomeDrift(TypedDict):
     underpowered: bool | None
     rows: ComparedRows | None
     means: dict[str, Means]
-    columns: dict[str, ColumnDrift]
+    columns: dict[str, OutcomeColumn]
 
 
 class Outcomes(TypedDict):

@@ -118,9 +118,10 @@ def in_one_block(table: pd.DataFrame, against: Reference) -> BlockCounts:
 def laid_beside(reference: BlockCounts, current: BlockCounts, seed: int = 0) -> Blocks:
     """Return both samples in blocks of as many values, 400 blocks in all at most.
 
-    Raises: UnlikeSketchesError if they are parted by different columns.
+    Raises: UnlikeSketchesError if they are parted by different columns, or count others.
     """
-    if reference.unit != current.unit:
+    sizes = {part.counts.size for one in (reference, current) for part in one.parts.values()}
+    if reference.unit != current.unit or len(sizes) > 1:
         raise UnlikeSketchesError.of("columns")
     run = max(reference.values_a_block, current.values_a_block)
     while _blocks(reference, run) + _blocks(current, run) > MOST_BLOCKS:

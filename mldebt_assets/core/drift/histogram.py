@@ -8,7 +8,7 @@ read again. A category that fewer than five rows have on either side stands unde
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,6 +37,15 @@ class Histogram:
     current: tuple[float, ...]
     span: tuple[float, float] | None = None
     names: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "reference": list(self.reference),
+            "current": list(self.current),
+            "span": self.span and list(self.span),
+            "names": list(self.names),
+        }
 
 
 def histogram_of(reference: ColumnSketch, current: ColumnSketch) -> Histogram | None:

@@ -27,6 +27,7 @@ from safetensors.numpy import load, save
 from mldebt_assets.core.drift import sketch as of_rows
 from mldebt_assets.core.drift.blocks import BlockCounts, laid_beside, parted
 from mldebt_assets.core.drift.counts import Reference, count_sketch, reference_of
+from mldebt_assets.core.drift.histogram import histogram_of
 from mldebt_assets.core.drift.rule import judge_counts
 from mldebt_assets.core.drift.sketch import CategorySketch, Sketch, header_of, merge
 from mldebt_assets.core.fingerprint import canonical_json, sha256
@@ -35,6 +36,7 @@ from mldebt_assets.core.schema import Column
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mldebt_assets.core.drift.sketch import ColumnSketch
     from mldebt_assets.core.policies import Drift
 
 HEADER = "outcomes"
@@ -120,6 +122,7 @@ def _judge(
     before, after = _counted(reference, against), _counted(current, against)
     beside = laid_beside(before, after, seed) if limits.calibrate else None
     report = judge_counts(against, after.whole, limits, beside)
+    sides = {pair[0].name: pair for pair in zip(first.columns, second.columns, strict=True)}
     means = _means(first, second)
     name, mean = list(means.items())[-1]
     return {
@@ -140,10 +143,16 @@ def _judge(
                 "statistics": dict(column.statistics),
                 "drifted": column.drifted,
                 "reason": column.reason,
+                "histogram": _drawn(*sides[column.name]),
             }
             for column in report.columns
         },
     }
+
+
+def _drawn(reference: ColumnSketch, current: ColumnSketch) -> dict[str, Any] | None:
+    histogram = histogram_of(reference, current)
+    return None if histogram is None else histogram.as_dict()
 
 
 def _counted(sketched: Sketched, against: Reference) -> BlockCounts:
