@@ -134,19 +134,20 @@ class Network(torch.nn.Module):
 def reproducible() -> Iterator[None]:
     """Run torch with one thread and deterministic algorithms, and put its settings back.
 
-    These settings are the process's own: whoever comes second waits.
+    These settings are the process's own: whoever comes second waits. They are made by the debug
+    mode, which sets the same flag: torch.use_deterministic_algorithms also loads the compiler, over
+    a second in every process that only predicts.
     """
     with _settings_lock:
         threads = torch.get_num_threads()
-        strict = torch.are_deterministic_algorithms_enabled()
-        warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+        strictness = torch.get_deterministic_debug_mode()
         torch.set_num_threads(1)
-        torch.use_deterministic_algorithms(True)
+        torch.set_deterministic_debug_mode("error")
         try:
             yield
         finally:
             torch.set_num_threads(threads)
-            torch.use_deterministic_algorithms(strict, warn_only=warn_only)
+            torch.set_deterministic_debug_mode(strictness)
 
 
 def train_members(
