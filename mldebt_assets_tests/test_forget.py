@@ -355,6 +355,26 @@ def test_the_page_of_raw_shows_it_without_a_name(world, done):
     assert shown.metadata["batches"].value == f"{BATCHES[0]}, {BATCHES[2]}"
 
 
+def test_a_dry_run_tells_which_batches_would_be_refused_by_todays_declaration(world, retrained):
+    """Everybody's rows of a batch go where its columns are no longer the declared ones."""
+    more = Column(name="colour", dtype="string", meaning="of the parcel")
+    changed = dataclasses.replace(world.pipeline, columns=(*world.pipeline.columns, more))
+    told = {}
+    for declared_now in (world.pipeline, changed):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pipelines, "PIPELINES", (declared_now,))
+            said = mldebt("forget", "parcels", "--subject", OTHER, "--dry-run", "--json")
+        told[declared_now is changed] = {
+            one["stage"]: one["action"]
+            for one in said.document["snapshots"]
+            if one["batch"] == BATCHES[1] and one["stage"] in {"raw", "validated"}
+        }
+    again = "made again without the rows"
+    assert told[False] == {"raw": again, "validated": again}
+    lost = "removed: its file is not what is declared by now, so that it would be refused"
+    assert told[True] == {"raw": again, "validated": lost}
+
+
 def test_a_second_subject_in_batches_whose_model_is_gone(world, retrained):
     """Its scores are carried over, without the rows: nobody can make them again."""
     earlier = newest(world.instance, key(world.pipeline, "predictions"), BATCHES[2])

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -27,10 +27,16 @@ from mldebt_assets.cli.opening import (
 from mldebt_assets.core.errors import CallError
 from mldebt_assets.promotions import adopted_versions
 
+if TYPE_CHECKING:
+    from mldebt_assets.answers.subject import Held, Holdings
+    from mldebt_assets.pipeline import Pipeline
+    from mldebt_assets.resources import Platform
+
 FROM_STDIN = "-"
 MADE_AGAIN = "made again without the rows"
 SERVES = "serves until a retraining has replaced it"
 REMOVED = "removed"
+UNLIKE = "removed: its file is not what is declared by now, so that it would be refused"
 NOT_KNOWN = "stays: it was adopted, and whether it has learned of them is not known"
 
 
@@ -73,7 +79,7 @@ def forget(  # noqa: PLR0917 - a command's options
 
         if dry_run:
             found = holdings(instance, platform, declared, subject_of(platform, declared, value))
-            answer = planned(declared.name, declared.subject_column, found)
+            answer = planned(platform, declared, found)
         else:
             from mldebt_assets.definitions import defs
             from mldebt_assets.forgetting import Forgetting
@@ -101,11 +107,26 @@ def forget(  # noqa: PLR0917 - a command's options
         raise typer.Exit(EXIT_NO)
 
 
-def planned(name: str, column: str | None, found: Any) -> dict[str, Any]:
+def planned(platform: "Platform", pipeline: "Pipeline", found: "Holdings") -> dict[str, Any]:
     """Return what a dry run tells: everything that would change, and how."""
+    from mldebt_assets.assets.forgetting import parsed_rows
+
+    unlike = {
+        one.batch
+        for one in found.snapshots
+        if one.stage == "raw"
+        and one.is_newest
+        and parsed_rows(pipeline, platform, one.stored) is None
+    }
+
+    def action(one: "Held") -> str:
+        if not one.is_newest:
+            return REMOVED
+        return UNLIKE if one.batch in unlike and one.stage != "raw" else MADE_AGAIN
+
     return {
-        "pipeline": name,
-        "column": column,
+        "pipeline": pipeline.name,
+        "column": pipeline.subject_column,
         "dry_run": True,
         "found": bool(found.snapshots),
         "snapshots": [
@@ -114,7 +135,7 @@ def planned(name: str, column: str | None, found: Any) -> dict[str, Any]:
                 "batch": one.batch,
                 "rows": one.rows,
                 "sha256": one.stored.snapshot.sha256,
-                "action": MADE_AGAIN if one.is_newest else REMOVED,
+                "action": action(one),
             }
             for one in found.snapshots
         ],
@@ -180,6 +201,10 @@ def show(answer: dict[str, Any]) -> None:
         rows_of.append(("receipt", complete))
     rows_of += [("", file) for file in answer["files"]]
     out.print(facts([(heading, escape(value)) for heading, value in rows_of]))
+    refused = sorted({one for receipt in answer["receipts"] for one in receipt["batches_refused"]})
+    if refused:
+        made = f"{', '.join(refused)}: refused when made again, so nothing is learned from them"
+        say(f"{made}; `mldebt status {name}` says why, and the fix")
     sources = sorted({one for receipt in answer["receipts"] for one in receipt["sources"]})
     if sources:
         files = "file still holds" if len(sources) == 1 else "files still hold"

@@ -140,8 +140,8 @@ def nulls(name: str, column: ColumnSummary, seen: Sequence[ColumnSummary]) -> It
 
 
 def constant(name: str, column: ColumnSummary, seen: Sequence[ColumnSummary]) -> Iterator[Finding]:
-    """Yield a column of one value that had many."""
-    most = max(one.most_common_share for one in seen)
+    """Yield a column of one value that had many; one that is new, or was empty, had none."""
+    most = max((one.most_common_share for one in seen if one.present), default=1.0)
     if (
         column.present >= LEAST_ROWS
         and column.most_common_share >= ONE_VALUE

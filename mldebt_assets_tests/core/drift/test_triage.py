@@ -347,6 +347,14 @@ def test_what_may_really_happen_is_no_broken_feed(year, profiles, change):
     assert judge(profiles, "2013-05", change(year["2013-05"])).alarm == "real shift"
 
 
+def test_a_column_of_one_value_that_was_empty_before_is_no_fault(year):
+    """It came with a change of the schema that a person accepted, or is filled in from now on."""
+    told = {batch: year[batch].assign(origin=None) for batch in ("2013-01", "2013-02", "2013-03")}
+    earlier = {batch: profile(rows, batch) for batch, rows in told.items()}
+    current = profile(year["2013-04"].assign(origin="JFK"), "2013-04")
+    assert triage(current, pooled(list(earlier.values())), earlier).findings == ()
+
+
 def test_a_profile_survives_being_written(profiles):
     """It is stored with the drift report, and read back a month later."""
     one = profiles["2013-01"]
