@@ -154,12 +154,14 @@ def waiting(facts: list[Fact], pipeline: Pipeline, version: int | None) -> Fact:
 def judgement_on(facts: list[Fact], pipeline: Pipeline, version: int) -> Fact:
     """Return the gate's newest decision on a version.
 
-    Raises: UnknownVersionError where there is none; RefusedError where somebody deleted it.
+    Raises: UnknownVersionError where there is none; RefusedError where somebody deleted it, or
+            where it was champion without any.
     """
     judged = {fact.body["version"]: fact for fact in judged_by_gate(facts)}
     if version in deletions(facts):
         raise RefusedError.of(*no_more(pipeline, facts, version))
     if version not in judged:
+        refuse_former(facts, pipeline, version)  # an adopted champion was never judged
         raise UnknownVersionError.of(pipeline.name, version, judged)
     return judged[version]
 

@@ -13,6 +13,7 @@ from mldebt_assets.answers.retraining import retraining_of
 from mldebt_assets.answers.status import status_of
 from mldebt_assets.answers.story import chapters
 from mldebt_assets.answers.verify import verify
+from mldebt_assets.approval import promote_by_hand
 from mldebt_assets.assets import promoting
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.membership import audited
@@ -157,6 +158,8 @@ def test_a_trained_candidate_replaces_it_through_the_gate_and_it_is_gone_back_to
     assert {one["change"] for one in found["training_set"]["batches"]} == {"added"}
     assert "was adopted" in mldebt("diff", "parcels", "1", "2").out
     now = datetime.now(UTC)
+    with pytest.raises(RefusedError, match="v1 was champion already"):
+        promote_by_hand(*of(world), version=1, reason="so", expires=None, by="ada@depot", now=now)
     roll_back(*of(world), to=None, reason="the new one is slow", by="ada@depot", now=now)
     champion = world.platform.record("parcels").champion()
     assert (champion.version, champion.promotion.body["adopted"]["trained_on"]) == (1, SAID)
