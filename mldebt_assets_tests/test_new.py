@@ -321,6 +321,47 @@ def test_where_the_file_cannot_be_written_nothing_is_landed(place, monkeypatch):
     assert sorted(one.name for one in place.iterdir()) == ["closed", "visits.csv"]
 
 
+NARROW = """
+import resource, sys
+from mldebt_assets.cli import app
+resource.setrlimit(resource.RLIMIT_AS, (5 << 29, resource.RLIM_INFINITY))
+app()
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [["new", "clinic", "--target", "y", "--data"], ["drift", "compare"], ["scan"]]
+)
+def test_a_table_that_memory_does_not_suffice_for_is_refused_by_the_limits_name(tmp_path, command):
+    """A process that is killed for its memory says nothing."""
+    large = tmp_path / "large.csv"
+    large.write_bytes(b"x,y\n1,2\n")
+    with large.open("r+b") as file:
+        file.truncate(700 << 20)
+    named = [str(large)] * (2 if command[0] == "drift" else 1)
+    done = subprocess.run(
+        [sys.executable, "-c", NARROW, *command, *named],
+        env={**os.environ, "MLDEBT_PIPELINES": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "it has 734,003,200 bytes, and RLIMIT_AS, this process's address space" in done.stderr
+    assert "\nFix: " in done.stderr
+
+
+def test_memory_that_ends_all_the_same_is_told_by_the_limits_name(place, monkeypatch):
+    """What a table becomes may be larger than anybody foresees."""
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("mldebt_assets.core.profile.table.profile", fail)
+    said = bring(place, visits())
+    assert said.code == 3
+    assert said.err.startswith("Memory does not suffice: the narrowest limit is ")
+    assert "\nFix: give this process more memory" in said.err
+
+
 @pytest.mark.parametrize("step", ["origins.write", "write_pipeline", "format_pipeline"])
 def test_interrupted_it_leaves_nothing_in_the_way_of_the_next_try(place, monkeypatch, step):
     """Half a landing folder would be taken for a whole one, or be refused as not empty."""

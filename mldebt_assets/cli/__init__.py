@@ -171,8 +171,22 @@ def app() -> None:
     except MLDebtError as problem:
         sys.stderr.write(f"{problem}\n")
         sys.exit(exit_code(problem))
+    except MemoryError:
+        sys.stderr.write(f"{out_of_memory()}\n")
+        sys.exit(EXIT_NO_ANSWER)
     finally:
         gc.freeze()
+
+
+def out_of_memory() -> str:
+    """Return that memory does not suffice, the limit that it is short of, and the fix."""
+    from mldebt_assets.sources.memory import room
+
+    left, name = room()
+    return (
+        f"Memory does not suffice: the narrowest limit is {name}, and {left:,} bytes are left.\n"
+        "Fix: give this process more memory, or work on less at a time."
+    )
 
 
 def exit_code(problem: MLDebtError) -> int:

@@ -14,6 +14,9 @@ from mldebt_assets.core.errors import BatchRefusedError, NoSuchFileError, TableF
 if TYPE_CHECKING:
     from mldebt_assets.core.privacy.survey import Also
 
+TIMES_A_SCAN = 5
+"""How many times the bytes of a file a scan takes of memory, as measured on 60 MB of CSV."""
+
 What = Annotated[
     str,
     typer.Argument(
@@ -78,6 +81,7 @@ def of_file(file: Path, also: "Also | None") -> dict[str, Any]:
     from mldebt_assets.core.policies import Limits
     from mldebt_assets.core.privacy.survey import survey, without_header
     from mldebt_assets.core.privacy.texts import LINES, columns_as_text, lines_of
+    from mldebt_assets.sources import memory
 
     started, limits = time.monotonic(), Limits()
     try:
@@ -85,6 +89,9 @@ def of_file(file: Path, also: "Also | None") -> dict[str, Any]:
         if size > limits.file_bytes:
             problem = f"it has {size:,} bytes, and {limits.file_bytes:,} are looked at, at most."
             raise TableFileError.of(str(file), problem, "scan it in parts.")
+        if short := memory.beyond(size, TIMES_A_SCAN):
+            fix = "scan it in parts, or give this process more memory."
+            raise TableFileError.of(str(file), f"it has {size:,} bytes, and {short}.", fix)
         data = file.read_bytes()
     except OSError as unread:
         named = ", ".join(one.name for one in pipelines.PIPELINES)

@@ -27,7 +27,6 @@ UNFINISHED = (".tmp", ".part")
 VERSION_KEYS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created")
 UNMARKED = "unmarked"
 MANIFEST = "manifest.json"
-TIMES_IN_MEMORY = 15
 GONE = "was listed, and is gone."
 
 
@@ -125,24 +124,18 @@ def survey(source: LandingFolder, root: Path) -> Landing:
 
 
 def too_large(arrival: Arrival, limits: Limits) -> str | None:
-    """Return why a file is not read for its size alone; None where there is room for it.
-
-    To validate a table takes up to 15 times the memory of its CSV, as measured on the flights.
-    """
+    """Return why a file is not read for its size alone; None where there is room for it."""
     size = arrival.size_bytes
     if size > limits.file_bytes:
-        name, allowed = "Limits.file_bytes", limits.file_bytes
+        told: str | None = f"Limits.file_bytes leaves room for {limits.file_bytes:,}"
         fix = "land it in several batches, or raise Limits(file_bytes=…) in the pipeline's source."
     else:
-        left, name = memory.room()
-        allowed = left // TIMES_IN_MEMORY
+        told = memory.beyond(size)
         fix = "land it in several batches, or give this process more memory."
-    if size <= allowed:
+    if told is None:
         return None
-    return (
-        f"The landing file {PurePosixPath(arrival.uri).name!r} has {size:,} bytes, and {name} "
-        f"leaves room for {allowed:,}.\nFix: {fix}"
-    )
+    name = PurePosixPath(arrival.uri).name
+    return f"The landing file {name!r} has {size:,} bytes, and {told}.\nFix: {fix}"
 
 
 def suffix_of(name: str) -> str:

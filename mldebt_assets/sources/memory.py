@@ -15,6 +15,20 @@ NAMED = {
 }
 
 
+TIMES_A_CSV = 15
+"""A table takes up to so many times its CSV to be validated, as measured on the flights."""
+
+
+def beyond(size_bytes: int, times: int = TIMES_A_CSV) -> str | None:
+    """Return which limit a file of this size is too large for, and what it leaves room for.
+
+    None where there is room for ``times`` its bytes.
+    """
+    left, name = room()
+    allowed = left // times
+    return None if size_bytes <= allowed else f"{name} leaves room for {allowed:,}"
+
+
 def room() -> tuple[int, str]:
     """Return the bytes that are left under the narrowest limit, and the limit's name."""
     found = {"memory": psutil.virtual_memory().available, **_of_container(), **_of_process()}

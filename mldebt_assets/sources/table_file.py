@@ -10,6 +10,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from mldebt_assets.core.errors import NoSuchFileError, TableFileError
+from mldebt_assets.sources import memory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +28,7 @@ def read_table(path: Path) -> pa.Table:
     A CSV is UTF-8 with one header line; commas, semicolons or tabs stand between its values.
 
     Raises: NoSuchFileError if it is not there; TableFileError if it is no table, is cut off,
-            names a column twice or has no row.
+            names a column twice, has no row, or is larger than memory suffices for.
     """
     try:
         with path.open("rb") as file:
@@ -38,7 +39,10 @@ def read_table(path: Path) -> pa.Table:
         raise TableFileError.of(str(path), "it is empty.", WHOLE)
     try:
         is_parquet = head.startswith(PARQUET_MAGIC) or path.suffix == ".parquet"
+        _require_room(path, is_parquet=is_parquet)
         table = pq.read_table(path) if is_parquet else _read_csv(path, head)
+    except MemoryError:
+        raise
     except (pa.ArrowException, OSError):
         # What Arrow says may hold values of a row.
         found = "it is truncated, damaged, or neither CSV in UTF-8 nor Parquet."
@@ -52,6 +56,18 @@ def read_table(path: Path) -> pa.Table:
         fix = "name a file with rows below the header line."
         raise TableFileError.of(str(path), "it has columns, but no rows.", fix)
     return table
+
+
+def _require_room(path: Path, *, is_parquet: bool) -> None:
+    """Raise TableFileError, before anything is read, where memory does not suffice for a table."""
+    size = path.stat().st_size
+    if is_parquet:
+        stated = pq.read_metadata(path)
+        groups = range(stated.num_row_groups)
+        size = max(size, sum(stated.row_group(place).total_byte_size for place in groups))
+    if told := memory.beyond(size):
+        fix = "name a part of it, or give this process more memory."
+        raise TableFileError.of(str(path), f"it has {size:,} bytes, and {told}.", fix)
 
 
 def _read_csv(path: Path, head: bytes) -> pa.Table:
