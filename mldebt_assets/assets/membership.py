@@ -13,8 +13,9 @@ from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.errors import MLDebtError, RefusedError
 from mldebt_assets.core.features import GROUP, LABEL, inputs_of
 from mldebt_assets.core.fingerprint import split_of
+from mldebt_assets.forgotten import outstanding
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.promotions import adopted_by, told_of_adoption
+from mldebt_assets.promotions import adopted_by, champion_of, told_of_adoption
 from mldebt_assets.resources import Platform
 from mldebt_assets.snapshots import Reading, at_storage_id
 
@@ -80,10 +81,17 @@ def attacked(
     from mldebt_assets.core.membership import audit
     from mldebt_assets.core.training import fit, predict
 
-    champion = platform.record(pipeline.name).champion()
+    facts = platform.record(pipeline.name).facts()
+    champion = champion_of(facts)
     if champion is None:
         said = f"{pipeline.name} has no champion yet, so there is nothing to attack."
         raise RefusedError.of(said, f"`mldebt replay {pipeline.name}`.")
+    if champion.version in outstanding(facts):
+        raise RefusedError.of(
+            f"{pipeline.name} v{champion.version} has learned of somebody who is forgotten, and "
+            "the rows that it learned from are gone, so no attack can be judged.",
+            "ask again once the retraining that this asks for has replaced it.",
+        )
     body, reading = champion.promotion.body, Reading(instance, platform.snapshots)
     adopted = adopted_by(body)
     if adopted is not None:
