@@ -173,6 +173,8 @@ def asked_after(world, done):
         "retraining": ["retraining", "parcels"],
         "drift": ["drift", "parcels", "--last", "9"],
         "audit": ["audit", "parcels"],
+        "suspects": ["suspects", "parcels"],
+        "robustness": ["robustness", "parcels"],
     }
     return {name: mldebt(*command, "--json") for name, command in commands.items()}
 
@@ -284,6 +286,7 @@ def test_the_answers_keep_telling_the_truth(world, done, asked_after):
     """What is gone is told as forgotten, with its hash; nothing is told as missing."""
     assert asked_after["verify"].code == 0, asked_after["verify"].document["problems"]
     assert asked_after["verify"].document["forgotten"] > 5
+    assert [asked_after[name].err for name in ("suspects", "robustness")] == ["", ""]
     assert asked_after["audit"].code == 1
     assert "v1 has learned of somebody who is forgotten" in asked_after["audit"].err
     lineage = asked_after["lineage"].document

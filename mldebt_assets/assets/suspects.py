@@ -11,6 +11,7 @@ import dagster as dg
 
 from mldebt_assets.assets.evidence import failed, report
 from mldebt_assets.assets.keys import key
+from mldebt_assets.assets.standing import standing_rows
 from mldebt_assets.assets.training_set import arrived, effective_at, training_features
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.errors import MLDebtError, RefusedError, UnknownBatchError
@@ -97,7 +98,8 @@ def finders() -> "dict[str, Callable[..., Finding]]":
 def look(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -> Looked:
     """Return the rows that the champion has learned from, and those that came since.
 
-    Of an adopted champion nobody knows the former: every batch that came is looked at.
+    Of an adopted champion nobody knows the former: every batch that came is looked at. Where
+    somebody was forgotten in the former, what took their place is.
 
     Raises: RefusedError before there is a champion; NothingSuspectedError for too few rows.
     """
@@ -114,7 +116,9 @@ def look(instance: dg.DagsterInstance, platform: Platform, pipeline: Pipeline) -
         manifest = at_storage_id(
             instance, key(pipeline, "training_set"), body["training_set"]["storage_id"]
         )
-        stored = {str(one.batch): one for one in training_features(instance, pipeline, manifest)}
+        learned = training_features(instance, pipeline, manifest)
+        there = standing_rows(instance, platform, pipeline, learned)
+        stored = {str(one.batch): one for one in there}
         ends = {one["batch"]: one["effective_at"] for one in reading.load(manifest)["batches"]}
     refused = unlearnable(record.facts())
     for features, validated in arrived(instance, pipeline, None):
