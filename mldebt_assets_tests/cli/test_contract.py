@@ -86,15 +86,29 @@ def keys_of(wanted):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """An installation of the sample; five batches have landed."""
-    with installation(tmp_path_factory.mktemp("contract")) as made:
+def world(begun, tmp_path_factory):
+    """An installation with a first champion, in which two more batches have landed."""
+    with installation(tmp_path_factory.mktemp("contract"), like=begun) as made:
         made.land(*BATCHES)
         yield made
 
 
 @pytest.fixture(scope="module")
-def documents(world):
+def before(tmp_path_factory):
+    """What is printed where nothing was replayed yet."""
+    asked = [
+        *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
+        *(["verify", "parcels"], ["quarantine", "parcels"], ["drift", "parcels"]),
+        ["retraining", "parcels"],
+    ]
+    with installation(tmp_path_factory.mktemp("before")) as made:
+        made.land(*BATCHES)
+        papers = ["papers", "parcels", "--out", str(made.home.root / "papers.zip")]
+        return [(arguments, mldebt(*arguments, "--json")) for arguments in [papers, *asked]]
+
+
+@pytest.fixture(scope="module")
+def documents(before, world):
     """Every document that the answering commands print, before a champion and after."""
     zipped = str(world.home.root / "papers.zip")
     table = str(next(world.landing.glob("*.csv")))
@@ -102,13 +116,7 @@ def documents(world):
     late = rows(BATCHES[0]).assign(late=lambda parcels: (parcels["delay_hours"] > 0).astype(int))
     late.drop(columns="delay_hours").to_csv(brought, index=False)
     asked = [
-        ["papers", "parcels", "--out", zipped],
-        *(["doctor"], ["status"], ["status", "parcels"], ["lineage", "parcels"]),
-        ["verify", "parcels"],
-        ["quarantine", "parcels"],
-        ["drift", "parcels"],
-        ["retraining", "parcels"],
-        ["replay", "parcels"],
+        *(["doctor"], ["quarantine", "parcels"], ["replay", "parcels"]),
         ["retraining", "parcels"],
         *(["status"], ["status", "parcels"], ["drift", "parcels", "--last", "99"]),
         *(["lineage", "parcels"], ["lineage", "parcels", "--version", "1"]),
@@ -131,7 +139,8 @@ def documents(world):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLDEBT_PIPELINES", str(world.home.root / "pipelines"))
         patch.setenv("MLDEBT_ALERTS", f"json://127.0.0.1:{free_port()}")  # nobody listens
-        return [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
+        told = [(arguments, mldebt(*arguments, "--json")) for arguments in asked]
+    return [*before, *told]
 
 
 @pytest.fixture(scope="module")
