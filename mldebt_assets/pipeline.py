@@ -94,13 +94,15 @@ def check_batch_name(name: str) -> str:
 class LandingFolder:
     """A folder (any fsspec URL) with one CSV or Parquet file a batch; the stem is its name.
 
+    ``pattern`` says which files are batches, as ``"*.csv"`` does: a file that fits it and is no
+    table is told. None is every file that is called a CSV, also in gzip, or Parquet file.
     A relative path lies below the project's root. ``licence`` and ``consent`` go into the
     metadata of every snapshot that comes from here; ``retention``, how long they may be kept, into
     the data sheet.
     """
 
     url: str
-    pattern: str = "*.csv"
+    pattern: str | None = None
     description: str
     licence: str
     consent: str

@@ -138,7 +138,7 @@ def test_replay_prints_one_document_and_shows_its_progress_elsewhere(replayed):
     """A script reads stdout; a person watches stderr."""
     assert replayed.code == 0, replayed.err
     document = replayed.document
-    assert document.keys() == {"pipeline", "batches", "seconds"}
+    assert document.keys() == {"pipeline", "batches", "left_alone", "seconds"}
     assert [batch["batch"] for batch in document["batches"]] == list(BATCHES[:4])
     for batch in document["batches"]:
         wanted = {"batch", "drifted", "retrained", "reason", "promoted", "champion", "metrics"}
@@ -149,9 +149,13 @@ def test_replay_prints_one_document_and_shows_its_progress_elsewhere(replayed):
     assert "promoted v1" in replayed.err
 
 
-def test_replay_again_says_that_nothing_is_new(replayed):
+def test_replay_again_says_that_nothing_is_new_and_what_it_leaves_alone(world, replayed):
     """And shows the same table, so that nobody has to scroll."""
+    stray = world.landing / "2020 05.csv"
+    stray.write_bytes(b"x\n")
     said = mldebt("replay", "parcels", "--until", UNTIL)
+    stray.unlink()
+    assert "Left alone: The batch name '2020 05' is refused" in said.out
     assert said.code == 0
     assert "Nothing new: all of parcels is settled, 4 batches." in said.out
     assert "promoted v1" in said.out

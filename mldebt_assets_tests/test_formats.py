@@ -1,11 +1,9 @@
 """A batch is what its bytes say: CSV, CSV in gzip, or Parquet, side by side in one folder."""
 
 import gzip
-from dataclasses import replace
 
 import pytest
 
-from mldebt_assets.definitions import define
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.world import installation
 
@@ -14,9 +12,6 @@ from mldebt_assets_tests.world import installation
 def chapters(tmp_path_factory):
     """What becomes of three batches in three formats, one of them under a wrong name."""
     with installation(tmp_path_factory.mktemp("formats")) as world:
-        source = replace(world.pipeline.source, pattern="*")
-        world.pipeline = replace(world.pipeline, source=source)
-        world.definitions = define([world.pipeline])
         world.landing.mkdir(exist_ok=True)
         first, second, third = (sample.rows(batch) for batch in sample.BATCHES[:3])
         first.to_parquet(world.landing / f"{sample.BATCHES[0]}.parquet")

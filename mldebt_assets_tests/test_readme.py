@@ -74,8 +74,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Said]:
         }
 
 
-# What is said of refused, accepted, joined, forgotten and adopted; the year of flights has none.
+# What is said of stray, refused, accepted, joined, forgotten and adopted; that year has none.
 NOT_IN_THAT_YEAR = {
+    "replay": {"file"},
     "status": {"batch", "alarm", "fix", "scored", "since"},
     "lineage": {"refused_because"}
     | {"rows_of", "joined_on", "unmatched", "stage", "released", "references"}

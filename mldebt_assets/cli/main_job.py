@@ -48,12 +48,23 @@ def replay(pipeline: PipelineName, until: Until = None, as_json: AsJson = False)
     Example: `mldebt replay flight_delays --until 2013-06`
     """
     declared = pipelines.find(pipeline)
+    from mldebt_assets.sources.landing import survey
+
     outcome = watched(declared, until)
+    left_alone = survey(declared.source, project_root()).refused
     if as_json:
-        told = [chapter.as_dict() for chapter in outcome.chapters]
-        print_json({"pipeline": declared.name, "batches": told, "seconds": outcome.seconds})
+        print_json(
+            {
+                "pipeline": declared.name,
+                "batches": [chapter.as_dict() for chapter in outcome.chapters],
+                "left_alone": [{"file": one.name, "problem": one.problem} for one in left_alone],
+                "seconds": outcome.seconds,
+            }
+        )
     else:
         summarise(declared, outcome)
+        for one in left_alone:
+            say(f"Left alone: {one.problem}")
     if outcome.failed:
         raise typer.Exit(EXIT_NO)
 

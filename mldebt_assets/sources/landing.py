@@ -94,13 +94,10 @@ def survey(source: LandingFolder, root: Path) -> Landing:
     names: dict[str, list[Arrival]] = defaultdict(list)
     refused = []
     for name, info in sorted(_listing(url).items()):
-        if (
-            not fnmatchcase(name, source.pattern)
-            or _unfinished(name)
-            or name in {MANIFEST, ORIGINS}
-        ):
-            continue
         suffix = suffix_of(name)
+        wanted = bool(suffix) if source.pattern is None else fnmatchcase(name, source.pattern)
+        if not wanted or _unfinished(name) or name in {MANIFEST, ORIGINS}:
+            continue
         if not suffix:
             kinds = " or ".join(SUFFIXES)
             problem = f"The landing file {name!r} is no {kinds} file.\nFix: convert or remove it."

@@ -145,6 +145,15 @@ def test_a_file_of_another_kind_is_refused_only_where_the_pattern_asks_for_it(fo
     assert "no .csv or .csv.gz or .parquet file" in refused.problem
 
 
+def test_without_a_pattern_every_table_is_a_batch_and_nothing_else_is(folder):
+    """A Parquet file that lands beside CSVs must not lie there unseen."""
+    for name in ("2013-01.csv", "2013-02.csv.gz", "2013-03.parquet", "README.md", "2013-04.xlsx"):
+        (folder / name).write_bytes(b"a\n1\n")
+    landing = survey(replace(landing_folder(str(folder)), pattern=None), folder)
+    assert [arrival.batch for arrival in landing.arrivals] == ["2013-01", "2013-02", "2013-03"]
+    assert landing.refused == ()
+
+
 def test_the_fingerprint_follows_the_file(folder):
     """A month that lands again is noticed without reading it."""
     path = folder / "2013-01.csv"

@@ -27,12 +27,20 @@ class Batch(TypedDict):
     problem: str | None
 
 
+class LeftAlone(TypedDict):
+    """A file in the landing folder that is no batch, and why, with the fix."""
+
+    file: str
+    problem: str
+
+
 class Replay(TypedDict):
-    """What a replay did, in ``seconds``, and the story of every batch."""
+    """What a replay did, in ``seconds``, the story of every batch, and what it left alone."""
 
     pipeline: str
     seconds: float
     batches: list[Batch]
+    left_alone: list[LeftAlone]
 
 
 class Estimator(TypedDict):
