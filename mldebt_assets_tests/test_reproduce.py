@@ -23,6 +23,7 @@ import pytest
 from mldebt_assets.assets import reproduction
 from mldebt_assets.assets.evidence import newest_evidence
 from mldebt_assets_tests import sample
+from mldebt_assets_tests.command_line import Said, installation, mldebt
 from mldebt_assets_tests.sample import BATCHES
 
 ROOT = Path(__file__).parent.parent
@@ -60,17 +61,6 @@ def require_sound():
     pass
 """
 START_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Said:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self):
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)
@@ -124,10 +114,6 @@ class Project:
         assert old in text
         declared.write_text(text.replace(old, new))
 
-    def raw(self, batch: str) -> dict[str, str]:
-        told = json.loads(self.mldebt("lineage", "parcels", "--json").out)
-        return next(b["raw"] for b in told["training_set"]["batches"] if b["batch"] == batch)
-
     def in_remote(self, md5: str) -> Path:
         return self.place / ".mldebt-remote" / "files" / "md5" / md5[:2] / md5[2:]
 
@@ -164,6 +150,22 @@ def project(tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="module")
+def raws(project):
+    """The raw snapshot of each batch that the champion was trained on."""
+    told = project.mldebt("lineage", "parcels", "--json").document
+    return {entry["batch"]: entry["raw"] for entry in told["training_set"]["batches"]}
+
+
+@pytest.fixture(scope="module")
+def again(project):
+    """What is said of the champion after the working tree has gone on."""
+    with kept(project.code / DECLARED):
+        project.edit("SCALE = 2.0", "SCALE = 3.0")
+        project.edit("SEED = 0", "SEED = 7")
+        return project.reproduce()
+
+
 @contextlib.contextmanager
 def kept(*files: Path):
     """Put files back as they were."""
@@ -180,14 +182,10 @@ def left_behind(project: Project) -> list[str]:
     return [p.name for p in (project.place / "tmp").glob("mldebt-reproduce-*")] + worktrees * ["."]
 
 
-def test_the_recorded_code_trains_the_very_same_weights_again(project):
+def test_the_recorded_code_trains_the_very_same_weights_again(project, again):
     """The working tree has gone on since; what was not committed then is laid over the commit."""
-    with kept(project.code / DECLARED):
-        project.edit("SCALE = 2.0", "SCALE = 3.0")
-        project.edit("SEED = 0", "SEED = 7")
-        told = project.reproduce()
-    assert told.code == 0, told.err
-    answer = told.document
+    assert again.code == 0, again.err
+    answer = again.document
     assert (answer["verdict"], answer["outcome"]) == ("bit-identical",) * 2
     assert answer["differs"] == []
     assert answer["compared"] == 3 * len(BATCHES[:3]) + 2
@@ -195,15 +193,14 @@ def test_the_recorded_code_trains_the_very_same_weights_again(project):
     assert left_behind(project) == []
 
 
-def test_the_verdict_is_kept_on_the_champion(project):
+def test_the_verdict_is_kept_on_the_champion(project, again):
     """So that the question has an answer with an age, whoever asked for the proof."""
-    answer = project.reproduce().document
     with dg.DagsterInstance.from_config(str(project.place / ".mldebt" / "dagster")) as instance:
         pipeline = sample.pipeline(project.place / "landing")
         evidence = newest_evidence(instance, pipeline, reproduction.CHECK, reproduction.KEPT)
     assert evidence["passed"]
     assert evidence["said"].startswith("v1: bit-identical; 11 hashes compared in ")
-    assert evidence["weights_sha256"] == answer["weights_sha256"]
+    assert evidence["weights_sha256"] == again.document["weights_sha256"]
     assert (evidence["verdict"], evidence["version"]) == ("bit-identical", 1)
 
 
@@ -257,9 +254,9 @@ def test_a_change_that_hardly_moves_a_prediction_is_equivalent(project):
     assert close["rows"] > 100
 
 
-def test_one_raw_byte_is_found_in_the_remote_and_named(project):
+def test_one_raw_byte_is_found_in_the_remote_and_named(project, raws):
     """The cache still has the right bytes: only what the remote holds counts."""
-    raw = project.raw(BATCHES[1])
+    raw = raws[BATCHES[1]]
     stored = project.in_remote(raw["md5"])
     stored.chmod(0o644)
     with kept(stored):
@@ -278,8 +275,8 @@ def test_one_raw_byte_is_found_in_the_remote_and_named(project):
     assert "Fix:" in answer["stopped"]
 
 
-def test_a_snapshot_that_is_gone_from_the_remote_is_named(project):
-    stored = project.in_remote(project.raw(BATCHES[0])["md5"])
+def test_a_snapshot_that_is_gone_from_the_remote_is_named(project, raws):
+    stored = project.in_remote(raws[BATCHES[0]]["md5"])
     with kept(stored):
         stored.unlink()
         answer = project.reproduce().document
@@ -322,8 +319,9 @@ def test_a_commit_that_is_gone_says_where_to_get_it(project):
         (("parcels", "--version", "0"), 2, "--version"),
     ],
 )
-def test_a_wrong_call_says_what_there_is(project, arguments, code, said):
-    told = project.mldebt("reproduce", *arguments)
+def test_a_wrong_call_says_what_there_is(begun, tmp_path, arguments, code, said):
+    with installation(tmp_path, like=begun):
+        told = mldebt("reproduce", *arguments)
     assert (told.code, told.out) == (code, ""), told.err
     assert said in told.err
 
