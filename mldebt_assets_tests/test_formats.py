@@ -4,6 +4,9 @@ import gzip
 
 import pytest
 
+from mldebt_assets.assets.collecting import require_room
+from mldebt_assets.core.errors import BatchRefusedError
+from mldebt_assets.sources import memory
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.world import installation
 
@@ -26,3 +29,13 @@ def test_each_is_taken_in_whole_and_learned_from(chapters):
     assert [chapter.problem for chapter in chapters] == [None] * 3
     assert [chapter.rows for chapter in chapters] == [sample.ROWS_A_DAY * sample.DAYS] * 3
     assert chapters[-1].champion == 1
+
+
+def test_what_unpacks_beyond_memory_is_refused_by_the_limits_name(monkeypatch):
+    """A few megabytes may unpack to more than there is, and a process killed says nothing."""
+    monkeypatch.setattr(memory, "room", lambda: (15 * 1000, "RLIMIT_AS, this process's space"))
+    for data in (b"a\n1\n" * 1000, gzip.compress(bytes(1000)), gzip.compress(bytes(2000))[:9]):
+        require_room("2020-01", data)
+    for data in (gzip.compress(bytes(1001)), gzip.compress(bytes(600)) * 2):
+        with pytest.raises(BatchRefusedError, match="more than the 1,000 bytes that RLIMIT_AS, "):
+            require_room("2020-01", data)

@@ -13,7 +13,7 @@ import dagster as dg
 from mldebt_assets.assets.verdicts import check_result
 from mldebt_assets.core.errors import BatchRefusedError, PersonalDataError
 from mldebt_assets.core.fingerprint import sha256
-from mldebt_assets.core.intake import Format, opened
+from mldebt_assets.core.intake import Format, opened, unpacks_beyond
 from mldebt_assets.core.policies import Limits
 from mldebt_assets.core.privacy.declared import (
     CHECK,
@@ -90,9 +90,11 @@ def collect(
 
     Packed ones are stored unpacked where values are replaced in them.
 
-    Raises: PersonalDataError; BatchRefusedError where the columns to protect cannot be told apart;
-            PseudonymKeyError where the key is missing, unsafe, or not the one there was.
+    Raises: PersonalDataError; BatchRefusedError where the columns to protect cannot be told apart,
+            or memory does not suffice for what the bytes unpack to; PseudonymKeyError where the key
+            is missing, unsafe, or not the one there was.
     """
+    require_room(batch, blob.data)
     data, found = opened_or_not(blob.data, batch, limits)
     texts = texts_of(data, found, columns)
     findings = findings_of(texts)
@@ -118,6 +120,19 @@ def collect(
     if pseudonyms is not None:
         facts[KEY_ID] = pseudonyms.key_id
     return Collected(Blob(made, f".{found}"), check, facts)
+
+
+def require_room(batch: str, data: bytes) -> None:
+    """Raise BatchRefusedError where packed data unpack to more than memory suffices for."""
+    from mldebt_assets.sources import memory
+
+    allowed, name = memory.room_for_a_csv()
+    if unpacks_beyond(data, allowed):
+        raise BatchRefusedError.of(
+            batch,
+            f"its file unpacks to more than the {allowed:,} bytes that {name} leaves room for.",
+            "land it in several batches, or give this process more memory.",
+        )
 
 
 def opened_or_not(data: bytes, batch: str, limits: Limits) -> tuple[bytes, Format | None]:

@@ -66,6 +66,33 @@ def opened(data: bytes, *, batch: str, limits: Limits) -> tuple[bytes, Format]:
     return data, "csv"
 
 
+def unpacks_beyond(data: bytes, allowed: int) -> bool:
+    """Return whether gzip data unpack to more bytes than these, without keeping what they are.
+
+    Of what is damaged or cut off, whether as much of it does as can be read.
+
+    >>> import gzip
+    >>> [unpacks_beyond(gzip.compress(bytes(9)), allowed) for allowed in (8, 9)]
+    [True, False]
+    """
+    rest = data if data.startswith(GZIP) else b""
+    while rest:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            while rest and not member.eof:
+                part = member.decompress(rest, CHUNK)
+                allowed -= len(part)
+                if allowed < 0:
+                    return True
+                if not part and not member.unconsumed_tail:
+                    break
+                rest = member.unconsumed_tail
+        except zlib.error:
+            return False
+        rest = member.unused_data.lstrip(b"\x00") if member.eof else b""
+    return False
+
+
 def too_large(batch: str, said: str, limit: str, allowed: int) -> BatchRefusedError:
     """Return the error for a file beyond one of its :class:`Limits`."""
     return BatchRefusedError.of(

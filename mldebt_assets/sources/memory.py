@@ -24,9 +24,14 @@ def beyond(size_bytes: int, times: int = TIMES_A_CSV) -> str | None:
 
     None where there is room for ``times`` its bytes.
     """
-    left, name = room()
-    allowed = left // times
+    allowed, name = room_for_a_csv(times)
     return None if size_bytes <= allowed else f"{name} leaves room for {allowed:,}"
+
+
+def room_for_a_csv(times: int = TIMES_A_CSV) -> tuple[int, str]:
+    """Return how large a file may be that takes ``times`` its bytes, and the narrowest limit."""
+    left, name = room()
+    return left // times, name
 
 
 def room() -> tuple[int, str]:
