@@ -24,7 +24,6 @@ AFTER_RAW = (
     "scorer",
     "drift_reference",
     "predictions",
-    "outcomes",
     "performance",
     "triage",
     "counts",
@@ -35,7 +34,6 @@ LABELS_ASSETS = (
     "features",
     "drift_reference",
     "predictions",
-    "outcomes",
     "performance",
 )
 TRAINING_ASSETS = ("training_set", "model", "evaluation", "champion", "papers")
@@ -144,7 +142,7 @@ def build(pipeline: Pipeline) -> list[UnresolvedAssetJobDefinition]:
         ),
         dg.define_asset_job(
             performance_job_name(pipeline),
-            selection=[key(pipeline, "performance")],
+            selection=[key(pipeline, stage) for stage in ("drift_reference", "performance")],
             executor_def=dg.in_process_executor,
             tags=tags,
             description="Measure again how a batch was served, once late labels have come in.",

@@ -88,7 +88,7 @@ def scored(world, labelled):
     """A fourth batch was scored; half of its labels have come since."""
     land_rows(world, SCORED)
     world.replay()
-    stages = ("predictions", "performance", "features", "outcomes", "drift_report")
+    stages = ("predictions", "performance", "features", "drift_report")
     before = {stage: stored(world, stage, SCORED) for stage in stages}
     labels = sample.rows(SCORED)[[*KEY, "delay_hours"]]
     land_labels(world, SCORED, labels[labels["day"] <= f"{SCORED}-14"])
@@ -121,7 +121,7 @@ def test_the_lineage_names_the_labels_that_were_learned(world, labelled):
 
 def test_the_drift_of_labels_is_told_of_those_that_have_come(world, scored):
     """What came is judged again when more does; that of the inputs waits for none and stays."""
-    first = world.platform.snapshots.load(scored["outcomes"].snapshot)
+    first = world.platform.snapshots.load(scored["performance"].snapshot)["outcomes"]
     assert first["scores"]["judged"]
     assert first["labels"]["summary"] == "no labels of this batch are known"
     answer = drift_of(world.instance, world.platform, world.pipeline, 1, SCORED)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from mldebt_assets.answers.drift_window import window_of
 from mldebt_assets.answers.refused import refused_batches
 from mldebt_assets.assets.keys import batches, key
-from mldebt_assets.assets.outcomes import STAGE as OUTCOMES
 from mldebt_assets.assets.standing import references, still_there
 from mldebt_assets.core.errors import UnknownBatchError
 from mldebt_assets.snapshots import newest_of_each
@@ -51,14 +50,14 @@ def drift_of(
     reports = newest_of_each(instance, key(pipeline, "drift_report"), arrived)
     left = {str(one.batch): one for one in still_there(platform, pipeline, reports.values())}
     found = {batch: left.get(batch) for batch in arrived}
-    outcomes = newest_of_each(instance, key(pipeline, OUTCOMES), arrived)
+    measured = newest_of_each(instance, key(pipeline, "performance"), arrived)
     return {
         "pipeline": pipeline.name,
         "batches": [
             {
                 "batch": batch,
                 **told(platform, pipeline, stored, versions),
-                "outcomes": told_outcomes(platform, outcomes.get(batch) if batch in left else None),
+                "outcomes": told_outcomes(platform, measured.get(batch) if batch in left else None),
                 "refused": refused.get(batch),
             }
             for batch, stored in found.items()
@@ -107,9 +106,10 @@ def told_outcomes(platform: Platform, stored: Stored | None) -> dict[str, Any]:
     """Return what is known of a batch's scores and labels by now: labels may have come late."""
     from mldebt_assets.core.drift import outcomes
 
+    nothing = dict.fromkeys(outcomes.WHAT, outcomes.unjudged(NO_OUTCOMES))
     if stored is None:
-        return dict.fromkeys(outcomes.WHAT, outcomes.unjudged(NO_OUTCOMES))
-    found: dict[str, Any] = platform.snapshots.load(stored.snapshot)
+        return nothing
+    found: dict[str, Any] = platform.snapshots.load(stored.snapshot).get("outcomes", nothing)
     return found
 
 

@@ -34,7 +34,6 @@ MADE_OF = {
     "sketch": ("validated",),
     "features": ("validated",),
     "predictions": ("features",),
-    "outcomes": ("features", "predictions"),
     "performance": ("features", "predictions"),
     "triage": ("validated",),
     "counts": ("validated", "predictions"),

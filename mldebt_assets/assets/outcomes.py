@@ -1,75 +1,48 @@
-"""``p/outcomes``: drift of what was served and of what became true, scores and labels.
+"""Drift of what was served and of what became true, scores and labels: part of ``p/performance``.
 
 They are judged once a batch is scored, and again when labels come late, beside the held-out days of
 the champion's drift reference, as it scores them itself.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import dagster as dg
+import pandas as pd
 
-from mldebt_assets.assets.drift_reference import (
-    NO_CHAMPION,
-    loaded_reference,
-    nothing_beside,
-    sketched_outcomes,
-)
+from mldebt_assets.assets.drift_reference import NO_CHAMPION, nothing_beside, sketched_outcomes
 from mldebt_assets.assets.drift_report import table_of
-from mldebt_assets.assets.keys import common, key
-from mldebt_assets.assets.reuse import Made, once
-from mldebt_assets.assets.standing import standing
 from mldebt_assets.core.features import ROW_ID
 from mldebt_assets.pipeline import Pipeline
-from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading
 
-STAGE = "outcomes"
-DEPENDENCIES = ("scorer", "drift_reference", "predictions", "features")
+if TYPE_CHECKING:
+    from mldebt_assets.core.drift.champion_reference import ChampionReference
 
 
-def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
-    """Return the asset that judges a batch's scores and labels."""
+def judged_outcomes(
+    pipeline: Pipeline,
+    scorer: dict[str, Any],
+    reference: "ChampionReference",
+    predictions: pd.DataFrame,
+    features: pd.DataFrame,
+) -> dict[str, dict[str, Any]]:
+    """Return what the rule says of a batch's scores and labels, by what they are."""
+    from mldebt_assets.core.drift.outcomes import WHAT, judge_outcomes, unjudged
 
-    @dg.asset(
-        **common(pipeline, STAGE, kinds={"scipy", "json"}, partitioned=True),
-        deps=[key(pipeline, stage) for stage in DEPENDENCIES],
-        description="How far scores and labels lie from those of the champion's held-out rows.",
-    )
-    def outcomes(
-        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
-    ) -> Iterator[Made]:
-        reading = Reading(context.instance, platform.snapshots)
-        pinned = reading.load(reading.newest(key(pipeline, "scorer"), context.partition_key))
-        scorer = standing(context.instance, platform, pipeline, pinned)
-        reference, served, features = (
-            reading.take(key(pipeline, stage), context.partition_key) for stage in DEPENDENCIES[1:]
-        )
-
-        def make() -> Iterator[Made]:
-            from mldebt_assets.core.drift.outcomes import WHAT, judge_outcomes, unjudged
-
-            alone = nothing_beside(scorer)
-            before = loaded_reference(platform, reference).held_out
-            if alone is not None or before is None:
-                found = {what: unjudged(alone or NO_CHAMPION) for what in WHAT}
-            else:
-                rows, scores = reading.load(features), reading.load(served).set_index(ROW_ID)
-                own = sketched_outcomes(pipeline, rows, scores.reindex(rows[ROW_ID]))
-                found = judge_outcomes(before, own, pipeline.drift, pipeline.training.seed)
-            yield dg.Output(found, metadata=page(found))
-
-        yield from once(context, pipeline, reading, make)
-
-    return [outcomes]
+    alone = nothing_beside(scorer)
+    if alone is not None or reference.held_out is None:
+        return {what: unjudged(alone or NO_CHAMPION) for what in WHAT}
+    served = predictions.set_index(ROW_ID).reindex(features[ROW_ID])
+    own = sketched_outcomes(pipeline, features, served)
+    return judge_outcomes(reference.held_out, own, pipeline.drift, pipeline.training.seed)
 
 
 def page(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return what a person wants to read first: each in a sentence, then its numbers."""
-    facts: dict[str, Any] = {what: one["summary"] for what, one in found.items()}
+    facts: dict[str, Any] = {}
     for what, one in found.items():
+        facts[f"drift of {what}"] = one["summary"]
         if one["judged"]:
             columns = [{"name": name, **told} for name, told in one["columns"].items()]
-            facts[f"{what}: distance"] = table_of(columns, columns[0]["kind"])
-            facts[f"{what}: calibration"] = f"{one['calibration']}: {one['calibration_reason']}"
+            facts[f"drift of {what}: distance"] = table_of(columns, columns[0]["kind"])
+            calibration = f"{one['calibration']}: {one['calibration_reason']}"
+            facts[f"drift of {what}: calibration"] = calibration
     return facts

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mldebt_assets.assets import outcomes
+from mldebt_assets.assets.drift_reference import STAGE as REFERENCE
+from mldebt_assets.assets.drift_reference import loaded_reference
 from mldebt_assets.assets.keys import batches, common, key
 from mldebt_assets.assets.performance_page import page
 from mldebt_assets.assets.predictions import load_model, read_of_model
@@ -50,9 +53,10 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **common(pipeline, "performance", kinds={"scipy", "json"}, partitioned=True),
-        deps=[key(pipeline, stage) for stage in ("scorer", "predictions", "features")],
+        deps=[key(pipeline, stage) for stage in ("scorer", REFERENCE, "predictions", "features")],
         check_specs=[check_spec(CHECK, asset_key, MEANING, partitions=batches(pipeline))],
-        description="How well the batch was served, in ranking and in money, as labels come in.",
+        description="How well the batch was served, in ranking and in money, as labels come in; "
+        "how far its scores and labels lie from those of the champion's held-out rows.",
     )
     def performance(
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
@@ -61,6 +65,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         reading = Reading(instance, platform.snapshots)
         pinned = reading.load(reading.newest(key(pipeline, "scorer"), batch))
         scorer = standing(instance, platform, pipeline, pinned)
+        reference = reading.take(key(pipeline, REFERENCE), batch)
         refused = unlearnable(platform.record(pipeline.name).facts())
         until = features_until(instance, pipeline, batch, refused)
         own = Part(reading.newest(key(pipeline, "predictions"), batch), until[-1])
@@ -71,11 +76,16 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         before = performances_before(instance, pipeline, until)
 
         def make() -> Iterator[Made]:
-            report, judgement = measure(pipeline, platform, reading, scorer, window)
+            tables = [(reading.load(one.predictions), reading.load(one.features)) for one in window]
+            report, judgement = measure(pipeline, platform, scorer, window, tables)
+            beside = loaded_reference(platform, reference)
+            found = outcomes.judged_outcomes(pipeline, scorer, beside, *tables[-1])
+            report["outcomes"] = found
             yield check_result(judgement.verdict, asset_key, severity=dg.AssetCheckSeverity.WARN)
             history = [*(platform.snapshots.load(one.snapshot) for one in before), report]
             reads = read_metadata(before, part="history") | reads_of_others(pipeline, scorer)
-            yield dg.Output(report, metadata={**page(history, pipeline.currency), **reads})
+            facts = {**page(history, pipeline.currency), **outcomes.page(found)}
+            yield dg.Output(report, metadata={**facts, **reads})
 
         history = {str(one.batch): one.snapshot.sha256 for one in before}
         yield from once(context, pipeline, reading, make, history=history)
@@ -155,19 +165,19 @@ def outdated(instance: dg.DagsterInstance, pipeline: Pipeline) -> list[Stored]:
 def measure(
     pipeline: Pipeline,
     platform: Platform,
-    reading: Reading,
     scorer: dict[str, Any],
     window: Sequence[Part],
+    tables: "Sequence[tuple[pd.DataFrame, pd.DataFrame]]",
 ) -> "tuple[dict[str, Any], Judgement]":
     """Return what was measured, as plain values, and whether the champion has dropped.
 
-    The window's last batch is the one that is measured; each table is loaded once.
+    The window's last batch is the one that is measured; ``tables`` are its predictions and
+    features.
     """
     from mldebt_assets.core.intervals import Interval
     from mldebt_assets.core.performance import judge, level, nothing_served, realised, together
 
     task = pipeline.task
-    tables = [(reading.load(part.predictions), reading.load(part.features)) for part in window]
     served = [
         served_rows(task, predictions, labels_of(features)) for predictions, features in tables
     ]
