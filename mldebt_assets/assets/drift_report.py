@@ -20,7 +20,7 @@ from mldebt_assets.assets.verdicts import check_result, check_spec
 from mldebt_assets.core.verdict import Verdict
 from mldebt_assets.pipeline import Pipeline
 from mldebt_assets.resources import Platform
-from mldebt_assets.snapshots import Reading, Stored, newest, read_metadata
+from mldebt_assets.snapshots import Reading, Stored, newest_of_each, read_metadata
 from mldebt_assets.store import Blob
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ def reports_before(instance: dg.DagsterInstance, pipeline: Pipeline, batch: str)
 
     arrived = list(instance.get_dynamic_partitions(batches(pipeline).name or ""))
     earlier = arrived[: arrived.index(batch)][-SHOWN_BATCHES + 1 :]
-    found = [newest(instance, key(pipeline, "drift_report"), one) for one in earlier]
-    return [one for one in found if one is not None]
+    return list(newest_of_each(instance, key(pipeline, "drift_report"), earlier).values())
 
 
 def compare(
