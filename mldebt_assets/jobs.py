@@ -26,7 +26,7 @@ AFTER_RAW = (
     "predictions",
     "performance",
     "triage",
-    "counts",
+    "drift_counts",
     "drift_report",
 )
 LABELS_ASSETS = (

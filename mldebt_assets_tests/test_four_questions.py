@@ -185,7 +185,7 @@ def test_drift_that_the_champion_has_not_learned_from_is_a_warning(world):
 def test_a_report_that_is_made_again_later_is_still_about_its_own_month(world):
     """The newest event of the log is not the newest month of the data."""
     before = answers(world)["input_change"]
-    assert run_batch(world, BATCHES[3], "counts", "drift_report").success
+    assert run_batch(world, BATCHES[3], "drift_counts", "drift_report").success
     asset = key(world.pipeline, "drift_report")
     assert newest(world.instance, asset).batch == BATCHES[3]
     after = answers(world)["input_change"]

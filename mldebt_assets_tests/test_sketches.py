@@ -128,8 +128,8 @@ def test_before_the_first_champion_there_is_no_window(world):
 
 def test_counts_that_an_older_version_stored_are_counted_anew_from_the_sketch(world):
     """A home must answer before its batches have been made again."""
-    asset, batch = key(world.pipeline, "counts"), BATCHES[3]
-    kept = stored(world, "counts", batch)
+    asset, batch = key(world.pipeline, "drift_counts"), BATCHES[3]
+    kept = stored(world, "drift_counts", batch)
     arrays = load(world.platform.snapshots.load(kept.snapshot).data)
     del arrays["beyond"]
     older = world.platform.snapshots.put(save(arrays), folder="older", name="counts.safetensors")

@@ -413,7 +413,7 @@ def test_what_is_read_by_hash_alone_is_named_with_its_part(world, told):
         if ":" in name
     }
     assert parts == {
-        ("counts", "reference"),
+        ("drift_counts", "reference"),
         ("drift_reference", "champion"),
         ("drift_reference", "reference"),
         ("drift_report", "reference"),

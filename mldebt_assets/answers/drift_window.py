@@ -60,14 +60,14 @@ def window_of(
                 newest_of_each(instance, key(pipeline, stage), batches).values(),
             )
         }
-        for stage in ("drift_report", "counts", "sketch")
+        for stage in ("drift_report", "drift_counts", "sketch")
     }
     reference = _newest_reference(instance, platform, pipeline, of_stage["drift_report"])
     if reference is None:
         return None
     exact = {
         batch: blocks
-        for batch, stored in of_stage["counts"].items()
+        for batch, stored in of_stage["drift_counts"].items()
         if (blocks := _counted(platform, stored, reference)) is not None
     }
     approximated = {

@@ -36,7 +36,7 @@ MADE_OF = {
     "predictions": ("features",),
     "performance": ("features", "predictions"),
     "triage": ("validated",),
-    "counts": ("validated", "predictions"),
+    "drift_counts": ("validated", "predictions"),
     "drift_report": ("validated", "predictions"),
 }
 OF_TABLES = ("raw", "released")

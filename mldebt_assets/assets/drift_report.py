@@ -1,4 +1,4 @@
-"""``p/drift_report`` and ``p/counts``: a batch beside the reference of its champion.
+"""``p/drift_report`` and ``p/drift_counts``: a batch beside the reference of its champion.
 
 The batch's rows are counted once, on the bins of that reference, in blocks. Of the reference the
 sketches are read, and to calibrate the rule its own blocks, ``p/drift_reference``.
@@ -43,9 +43,9 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         partitions_def=batches(pipeline),
         deps=[key(pipeline, stage) for stage in DEPENDENCIES],
         outs={
-            "counts": out_of(
+            "drift_counts": out_of(
                 {**shared, "kinds": {"numpy"}},
-                key(pipeline, "counts"),
+                key(pipeline, "drift_counts"),
                 "The batch counted on the bins of its champion's reference, in blocks: what "
                 "reports sum up.",
             ),
@@ -86,7 +86,7 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
             trend[context.partition_key] = report
             facts = {**headline(report), **picture_of(pipeline, trend), **tables_of(report)}
             reads = {**compared.reads, **read_metadata(before, part="trend")}
-            yield dg.Output(compared.counts, "counts", metadata=compared.reads)
+            yield dg.Output(compared.counts, "drift_counts", metadata=compared.reads)
             yield dg.Output(report, "drift_report", metadata={**facts, **reads})
 
         trend = {str(one.batch): one.snapshot.sha256 for one in before}
