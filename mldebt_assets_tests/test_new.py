@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -243,6 +245,48 @@ def test_a_database_that_does_not_answer_is_an_error_without_its_url(place):
     assert said.code == 3
     assert "secret" not in said.err
     assert "\nFix: " in said.err
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (["--query", "drop table visits"], "does not begin with SELECT or WITH"),
+        (["--query", "-- all\ndelete from visits returning *"], "does not begin with SELECT"),
+        (["--query", "with a as (select 1) delete from visits returning *"], "cannot be read"),
+        (["--table", "visit"], "the database has none of this name; it has visits."),
+        ([], "a database is named, and no table of it.\nFix: say which with --table"),
+    ],
+)
+def test_a_database_is_only_ever_read(place, named, told):
+    """It is somebody's, and to ask about it must not cost a row."""
+    file = place / "clinic.db"
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        visits().to_sql("visits", database, index=False)
+    before = file.read_bytes()
+    asked = ["--data", f"sqlite:///{file}", "--target", "missed", *named]
+    said = mldebt("new", "clinic", *asked, "--landing", str(place / "landed"))
+    assert said.code in {2, 3}
+    assert told in said.err
+    assert "\nFix: " in said.err
+    assert file.read_bytes() == before
+    assert [one.name for one in place.iterdir()] == ["clinic.db"]
+
+
+def test_a_database_that_is_not_there_is_not_made(place):
+    """SQLite makes an empty one of any name that it is asked for."""
+    url = f"sqlite:///{place / 'none.db'}"
+    said = mldebt("new", "clinic", "--data", url, "--target", "missed", "--table", "visits")
+    assert said.code == 3
+    assert "The database cannot be reached: there is no such file." in said.err
+    assert list(place.iterdir()) == []
+
+
+def test_a_driver_that_is_not_installed_is_named(place):
+    """Its name is all that a person needs to know."""
+    asked = ["--data", "mssql+pymssql://me:secret@localhost/x", "--table", "visits"]
+    said = mldebt("new", "clinic", *asked, "--target", "missed")
+    assert said.code == 3
+    assert "driver pymssql is not installed.\nFix: `pip install pymssql`" in said.err
 
 
 WARDS = pd.DataFrame({"name": ["north", "east"], "beds": [20, 30], "age": [101, 7]})

@@ -117,7 +117,7 @@ def write_whole(file: Path, page: str) -> None:
         with suppress(OSError):
             written.unlink()
         raise CallError(
-            f"The page cannot be written to {file}: {problem.strerror}.\n"
+            f"Nothing can be written to {file}: {problem.strerror}.\n"
             "Fix: name a file in a folder that is there and can be written."
         ) from problem
 

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import fsspec
-import pyarrow as pa
 
-from mldebt_assets.core.errors import NoSuchFileError, TableFileError, UnreachableError
+from mldebt_assets.core.errors import NoSuchFileError, TableUnfitError
 from mldebt_assets.core.profile.joins import join_of, joined
+from mldebt_assets.sources.database import HOW_TO_NAME, is_database, read_rows
 from mldebt_assets.sources.table_file import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pyarrow as pa
 
     from mldebt_assets.core.profile.joins import Join
     from mldebt_assets.sources.origins import Origin
@@ -68,8 +70,11 @@ def _other(join: Join, database: str | None) -> Gathered:
 def read_anywhere(data: str) -> Gathered:
     """Return the table of a file or URL.
 
-    Raises: NoSuchFileError if it cannot be read; TableFileError if it is no table.
+    Raises: NoSuchFileError if it cannot be read; TableFileError if it is no table; TableUnfitError
+            if it is a database.
     """
+    if is_database(data):
+        raise TableUnfitError.of("a database is named, and no table of it.", HOW_TO_NAME)
     if "://" not in data:
         path = Path(data).expanduser()
         return _of_file(path, path.resolve().as_uri())
@@ -102,30 +107,11 @@ def without_secrets(url: str) -> str:
 
 
 def read_database(url: str, *, table: str | None, query: str | None) -> Gathered:
-    """Return a table of a database (any SQLAlchemy URL), or what a query of it gives.
+    """Return a table of a database, or what a query of it gives.
 
-    Raises: UnreachableError if it does not answer so; TableFileError if it holds no table.
-            Neither repeats the URL, which may hold a password.
+    Raises: UnreachableError, TableUnfitError, TableFileError, as :func:`read_rows` does.
     """
-    import pandas as pd
-    import sqlalchemy
-
-    asked = "the query" if table is None else f"the table {table!r}"
-    try:
-        with sqlalchemy.create_engine(url).connect() as connection:
-            if table is not None:
-                rows = pd.read_sql_table(table, connection)
-            else:
-                rows = pd.read_sql_query(sqlalchemy.text(query or ""), connection)
-        read = pa.Table.from_pandas(rows, preserve_index=False)
-    except (sqlalchemy.exc.SQLAlchemyError, ImportError, ValueError, OSError) as problem:
-        said = f"{asked} cannot be read ({type(problem).__name__})."
-        raise UnreachableError.of("The database", said) from None
-    except pa.ArrowException:
-        fix = "ask with --query for columns of numbers, text and times."
-        raise TableFileError.of(asked, "a column has values of several types.", fix) from None
-    if not read.num_rows:
-        raise TableFileError.of(asked, "it has no rows.", "name one with rows.")
+    read = read_rows(url, table=table, query=query)
     origin = _origin(without_secrets(url), read, rows_of=table or query)
     return Gathered(table=read, written=datetime.now(UTC), origins=(origin,))
 
