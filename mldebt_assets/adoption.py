@@ -310,7 +310,9 @@ def batches_there(
         raise RefusedError.of(
             f"No batch of {pipeline.name} has been validated yet: an adopted model is tried on "
             "one, and its drift is measured against it.",
-            f"land one, and `mldebt replay {pipeline.name}`; then adopt the model.",
+            "land fewer than the pipeline's Retraining(first_batches=…), which is "
+            f"{pipeline.retraining.first_batches}, so that none is trained before; then `mldebt "
+            f"replay {pipeline.name}`, and adopt the model.",
         )
     return found
 

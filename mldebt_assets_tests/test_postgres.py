@@ -6,7 +6,7 @@ import hashlib
 import os
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 
 from mldebt_assets.answers.story import chapters
 from mldebt_assets.core.errors import HomeError, UnreachableError
@@ -18,6 +18,7 @@ from mldebt_assets.home import (
     Home,
     initialise,
 )
+from mldebt_assets.sources.database import read_rows
 from mldebt_assets_tests.composition import PASSWORD, cluster_of_this_machine
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import World
@@ -121,3 +122,16 @@ def test_a_home_on_postgresql_asks_for_its_address(urls, tmp_path, monkeypatch):
     monkeypatch.delenv(STORAGE_VARIABLE)
     with pytest.raises(HomeError, match=f"{STORAGE_VARIABLE} is not set.\nFix: set it to the URL"):
         home.require()
+
+
+def test_a_database_that_is_brought_is_only_read(urls):
+    """A query may hide a change behind WITH; the database itself refuses it."""
+    url = urls[STORAGE_VARIABLE]
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE visits AS SELECT 1 AS missed"))
+    hidden = "WITH gone AS (DELETE FROM visits RETURNING *) SELECT * FROM gone"
+    with pytest.raises(UnreachableError, match="the query cannot be read"):
+        read_rows(url, table=None, query=hidden)
+    assert read_rows(url, table="visits", query=None).to_pylist() == [{"missed": 1}]
+    engine.dispose()
