@@ -11,12 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pytest
 from sklearn.datasets import load_diabetes, load_digits
 
+from mldebt_assets import pipelines
 from mldebt_assets.core.policies import Drift, Gate, Performance, Retraining, Split, Training
 from mldebt_assets.core.schema import Column
 from mldebt_assets.pipeline import LandingFolder, Pipeline, Target
 from mldebt_assets.pipelines.flight_delays import month_end
+from mldebt_assets_tests.command_line import mldebt
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,11 +42,11 @@ def diabetes_rows() -> pd.DataFrame:
     return pd.DataFrame(found.data, columns=list(BLOOD)).assign(outcome=found.target)
 
 
-def of_months(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def of_months(rows: pd.DataFrame, months: tuple[str, ...] = MONTHS) -> dict[str, pd.DataFrame]:
     """Return the rows in about equal parts, a month each, with what a batch needs."""
-    size = -(-len(rows) // len(MONTHS))
+    size = -(-len(rows) // len(months))
     parts = {}
-    for place, month in enumerate(MONTHS):
+    for place, month in enumerate(months):
         part = rows.iloc[place * size : (place + 1) * size].reset_index(drop=True)
         parts[month] = part.assign(
             row=part.index + place * size,
@@ -57,6 +60,19 @@ def land(landing: Path, rows: pd.DataFrame) -> None:
     landing.mkdir(parents=True, exist_ok=True)
     for month, part in of_months(rows).items():
         part.to_csv(landing / f"{month}.csv", index=False, lineterminator="\n")
+
+
+def brought(root: Path, name: str, rows: pd.DataFrame, months: tuple[str, ...]) -> Pipeline:
+    """Return the pipeline that `mldebt new` writes for a table, and land its batches."""
+    root.mkdir(parents=True)
+    data, folder = root / f"{name}.csv", root / "pipelines"
+    pd.concat(of_months(rows, months).values()).to_csv(data, index=False)
+    asked = ["--data", str(data), "--target", "outcome", "--time", "seen_at", "--batch", "month"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLDEBT_PIPELINES", str(folder))
+        said = mldebt("new", name, *asked, "--landing", str(root / "landing"))
+        assert said.code == 0, said.err
+        return pipelines.loaded(folder / f"{name}.py")
 
 
 def digit(rows: pd.DataFrame) -> pd.Series[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mldebt_assets.core.policies import Split
 from mldebt_assets.core.profile.literals import listed, literal, prose, tupled
 
 if TYPE_CHECKING:
@@ -88,11 +89,17 @@ def class_rule(goal: Goal) -> list[str]:
     ]
 
 
-def split(time: str | None, rows: int) -> str:
+def split(time: str | None, rows: int) -> Split:
     """Return what is held out as a whole; of few rows more are kept to calibrate on."""
-    parts = [f"group={literal(time)}"] if time else []
-    parts += ["tuning_fraction=0.2"] if rows < FEW_ROWS else []
-    whole = "days are held out as a whole" if time else "equal rows are held out together"
+    return Split(group=time, tuning_fraction=0.2) if rows < FEW_ROWS else Split(group=time)
+
+
+def split_line(declared: Split) -> str:
+    """Return how a split is declared."""
+    parts = [f"group={literal(declared.group)}"] if declared.group else []
+    usual = declared.tuning_fraction == Split().tuning_fraction
+    parts += [] if usual else [f"tuning_fraction={declared.tuning_fraction}"]
+    whole = "days are held out as a whole" if declared.group else "equal rows are held out together"
     return f"Split({', '.join(parts)}),  # {whole}"
 
 

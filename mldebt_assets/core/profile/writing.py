@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mldebt_assets.core.features import group_names
+from mldebt_assets.core.fingerprint import split_of
+from mldebt_assets.core.policies import Gate
 from mldebt_assets.core.profile import target_writing
 from mldebt_assets.core.profile.literals import listed, literal, number, prose, tupled
 
 if TYPE_CHECKING:
+    from mldebt_assets.core.policies import Split
     from mldebt_assets.core.profile.columns import Found
     from mldebt_assets.core.profile.table import Every, Profile
 
@@ -17,6 +21,7 @@ FEW_ROWS_A_BATCH = 500
 BATCHES_TO_START = 3
 WINDOW_BATCHES, USUAL_ROWS = 3, 1_000
 LEAST_JUDGED_ROWS = 50
+LEAST_TUNING_GROUPS = 2
 WIDTH = 96
 
 
@@ -142,7 +147,8 @@ def _declaration(profile: Profile, name: str, source: str, landing: str) -> str:
     lines += ["    expectations=(", *rules, "    ),"] if rules else []
     if a_batch < FEW_ROWS_A_BATCH:
         lines.append("    quarantine_limit=0.05,")
-    lines.append(f"    split={target_writing.split(profile.time, rows)}")
+    split = target_writing.split(profile.time, rows)
+    lines.append(f"    split={target_writing.split_line(split)}")
     lines.append(f"    training={target_writing.training(rows)},")
     if profile.goal.task == "binary":
         lines.append(
@@ -152,10 +158,31 @@ def _declaration(profile: Profile, name: str, source: str, landing: str) -> str:
         lines.append(f"    performance=Performance(least_rows={least}),")
     if ignored := _ignored(profile):
         lines.append(f"    drift=Drift(ignore={tupled(ignored)}),")
-    first = min(BATCHES_TO_START, max(1, many // 2))
+    first = _batches_to_start(profile, split)
     wait = COOL_DOWN_DAYS[profile.every]
     lines.append(f"    retraining=Retraining(first_batches={first}, cool_down_days={wait}),")
     return "\n".join([*lines, ")", ""])
+
+
+def _batches_to_start(profile: Profile, split: Split) -> int:
+    """Return from how many batches on the first model is trained: it can be judged then.
+
+    Of few days, too few are held out for the gate, and perhaps none is left to tune on.
+    """
+    many = len(profile.names)
+    least = min(BATCHES_TO_START, max(1, many // 2))
+    times = next((one.values for one in profile.columns if one.name == profile.time), None)
+    if times is None:
+        return least
+    days = group_names(times.dropna())
+    places = split_of(days, split)
+    for count in range(least, many + 1):
+        known = days.isin(days[profile.batches[days.index] <= profile.names[count - 1]])
+        groups = days[known].groupby(places[known]).nunique()
+        judged, tuned = (groups.get(place, 0) for place in ("held_out", "tuning"))
+        if judged >= Gate().least_groups and tuned >= LEAST_TUNING_GROUPS:
+            return count
+    return least
 
 
 def _column(one: Found) -> str:
