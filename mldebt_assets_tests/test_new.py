@@ -344,6 +344,13 @@ def test_where_a_table_came_from_is_told_without_secrets(secret):
     assert without_secrets(secret) == "x://h/a.csv"
 
 
+def test_nothing_but_the_pipeline_and_its_batches_is_written(place, monkeypatch):
+    """A newcomer's folder is theirs: no cache of a formatter belongs there."""
+    monkeypatch.chdir(place)
+    assert bring(place, visits()).code == 0
+    assert {one.name for one in place.iterdir()} == {"landed", "pipelines", "visits.csv"}
+
+
 def test_nothing_is_written_over(place):
     """A person may have worked on it since."""
     bring(place, visits())

@@ -80,7 +80,7 @@ def format_pipeline(file: Path) -> None:
     """Format a pipeline file, where ruff is installed."""
     ruff = Path(sys.executable).with_name("ruff")
     if ruff.is_file():
-        command = [str(ruff), "format", "--quiet", "--line-length", "100", str(file)]
+        command = [str(ruff), "format", "--quiet", "--no-cache", "--line-length", "100", str(file)]
         subprocess.run(command, check=False, capture_output=True)
 
 
