@@ -9,6 +9,7 @@ from mldebt_assets.assets.drift_reference import STAGE, loaded_reference
 from mldebt_assets.assets.keys import key
 from mldebt_assets.assets.sketch import fits, loaded, reference_of_champion
 from mldebt_assets.assets.standing import references, still_there
+from mldebt_assets.core.errors import UnlikeSketchesError
 from mldebt_assets.snapshots import newest, newest_of_each
 
 if TYPE_CHECKING:
@@ -122,7 +123,6 @@ def _counted(platform: Platform, stored: Stored, reference: Reference) -> BlockC
     What an older version counted was stored otherwise, and is left out too.
     """
     from mldebt_assets.core.drift.blocks import from_bytes
-    from mldebt_assets.core.errors import UnlikeSketchesError
     from mldebt_assets.store import Blob
 
     value = platform.snapshots.load(stored.snapshot)
@@ -145,7 +145,10 @@ def _of_reference(
     stored = newest(instance, key(pipeline, STAGE), batch)
     if stored is None:
         return None
-    blocks = loaded_reference(platform, stored).rows
+    try:
+        blocks = loaded_reference(platform, stored).rows
+    except UnlikeSketchesError:
+        return None
     return None if blocks is None else _on_bins(blocks, reference)
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
+from mldebt_assets.core.drift import champion_reference
 from mldebt_assets.core.drift.blocks import (
     MOST_BLOCKS,
     BlockCounts,
@@ -17,8 +18,10 @@ from mldebt_assets.core.drift.blocks import (
     laid_beside,
     to_bytes,
 )
+from mldebt_assets.core.drift.champion_reference import ChampionReference
 from mldebt_assets.core.drift.counts import count, reference_of
 from mldebt_assets.core.drift.moments import correlations
+from mldebt_assets.core.drift.outcomes import outcomes_of
 from mldebt_assets.core.drift.sketch import sketch_of
 from mldebt_assets.core.errors import UnlikeSketchesError
 from mldebt_assets.core.schema import Column
@@ -146,6 +149,25 @@ def test_blocks_of_different_columns_are_not_laid_side_by_side():
         laid_beside(counted(groups(3)), other)
     with pytest.raises(UnlikeSketchesError, match="columns"):
         join([BlockCounts("day", 1, {}), other])
+
+
+def test_blocks_that_count_other_columns_are_not_laid_beside_each_other():
+    """A reference that was counted before a column was watched would be held against another."""
+    fewer = reference_of(sketch_of(REFERENCE, COLUMNS[:2]), "these days")
+    with pytest.raises(UnlikeSketchesError, match="same columns"):
+        laid_beside(count_blocks(REFERENCE, "day", fewer), counted(groups(3)))
+
+
+@pytest.mark.parametrize("rows", [None, counted(REFERENCE)], ids=["no rows", "rows"])
+@pytest.mark.parametrize("held_out", [False, True], ids=["no champion", "held out"])
+def test_a_champions_reference_is_stored_whole(rows, held_out):
+    """It is counted once, and all that the champion scores is held against what was stored."""
+    scores, labels = REFERENCE[["y"]], REFERENCE["x"]
+    outcomes = outcomes_of(scores, labels, REFERENCE["day"], "day") if held_out else None
+    stored = champion_reference.to_bytes(ChampionReference(rows, outcomes))
+    found = champion_reference.from_bytes(stored)
+    assert (found.rows is None, found.held_out is None) == (rows is None, outcomes is None)
+    assert champion_reference.to_bytes(found) == stored
 
 
 def test_what_an_older_version_counted_is_refused_by_name():
