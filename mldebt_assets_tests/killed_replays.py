@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import dagster as dg
 
 from mldebt_assets.assets import champion
-from mldebt_assets.core import training
+from mldebt_assets.core import network
 from mldebt_assets.promotions import PromotionRecord
 from mldebt_assets.registry import Registry
 from mldebt_assets.replay import Progress, replay
@@ -68,7 +68,7 @@ MOMENTS: dict[str, Callable[[], Callable[[Progress], None] | None]] = {
         SnapshotStore, "_write_pointer", lambda _, snapshot: "/features/" in snapshot.path
     ),
     "a retraining is asked for, and has no run": lambda: report_that_dies("retraining", BATCHES[2]),
-    "the network is training": lambda: die_when(training, "train_member", always),
+    "the network is training": lambda: die_when(network, "train_member", always),
     "the first promotion is intended": lambda: die_when(Registry, "set_champion", always),
     "MLflow's alias is set": lambda: die_when(champion, "headline", always),
     "the promotion is shown, and not done": lambda: die_when(

@@ -31,16 +31,16 @@ INTERRUPTED_CLI = """
 import os, signal, sys
 from pathlib import Path
 from mldebt_assets import definitions, pipelines
-from mldebt_assets.core import training
+from mldebt_assets.core import network
 from mldebt_assets_tests import sample
 pipeline = sample.pipeline(Path(sys.argv[1]) / "landing")
 pipelines.PIPELINES = (pipeline,)
 definitions.defs = definitions.define([pipeline])
-train = training.train_member
+train = network.train_member
 def train_until_interrupted(*arguments, **named):
     os.kill(os.getpid(), signal.SIGINT)
     return train(*arguments, **named)
-training.train_member = train_until_interrupted
+network.train_member = train_until_interrupted
 sys.argv = ["mldebt", "replay", "parcels", "--json"]
 from mldebt_assets.cli import app
 app()

@@ -14,7 +14,7 @@ from mldebt_assets.automation import decisions, failures, pending
 from mldebt_assets.automation.arrivals import next_arrival
 from mldebt_assets.automation.decisions import next_retraining
 from mldebt_assets.automation.pending import ATTEMPT_TAG
-from mldebt_assets.core import tables, training
+from mldebt_assets.core import network, tables
 from mldebt_assets.core.errors import UnreachableError
 from mldebt_assets.jobs import batch_job_name, retraining_job_name
 from mldebt_assets.replay import SILENT
@@ -282,7 +282,7 @@ def test_a_training_that_died_is_tried_again_after_a_pause_and_keeps_its_reason(
 def test_a_training_that_fails_by_its_code_stops_no_batch(world, asked, monkeypatch):
     """The champion serves on; who mends the code gets the training without asking."""
     with monkeypatch.context() as patch:
-        patch.setattr(training, "train_member", raising(TypeError("no such thing")))
+        patch.setattr(network, "train_member", raising(TypeError("no such thing")))
         failed = run(world, retraining_job_name(world.pipeline), asked)
     assert said(retraining(world, after=timedelta(days=1))) == (
         "Nothing was judged since the last decision. The training asked for by "

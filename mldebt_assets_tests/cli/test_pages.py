@@ -42,12 +42,12 @@ SLOW_CLI = """
 import sys, time
 from pathlib import Path
 from mldebt_assets import definitions, pipelines
-from mldebt_assets.core import training
+from mldebt_assets.core import network
 from mldebt_assets_tests import sample
 pipeline = sample.pipeline(Path(sys.argv[1]) / "landing")
 pipelines.PIPELINES = (pipeline,)
 definitions.defs = definitions.define([pipeline])
-training.train_member = lambda *_, **__: time.sleep(60)
+network.train_member = lambda *_, **__: time.sleep(60)
 sys.argv = ["mldebt", "replay", "parcels"]
 from mldebt_assets.cli import app
 app()
