@@ -197,6 +197,8 @@ def test_an_odd_table_passes_the_gate_that_was_written_for_it(place, columns):
         (visits().assign(missed=""), {}, "has no value"),
         (visits().assign(missed=["yes"] + ["no"] * (ROWS - 1)), {}, "stands in a single row"),
         (visits(), {"target": "visit_id"}, "different values"),
+        (visits()[["missed", "country"]], {}, "'missed' can be an input (country"),
+        (visits()[["missed"]], {}, "no column besides 'missed' can be an input."),
         (visits(), {"name": "flight_delays"}, "There is a pipeline called"),
         (visits(), {"name": "class"}, "is declared wrongly"),
         (visits(), {"name": "../x"}, "is declared wrongly"),

@@ -70,8 +70,12 @@ def fit_encoding(inputs: pd.DataFrame, *, rare_below: int) -> Encoding:
 
     A level with fewer than ``rare_below`` rows counts as unseen, so that the network learns what
     to make of what it does not know.
-    Raises: UnusableInputError for infinity, for a range that float64 cannot hold, and for times.
+    Raises: UnusableInputError for infinity, for a range that float64 cannot hold, for times, and
+            where there is no feature at all.
     """
+    if inputs.columns.empty:
+        fix = "let the pipeline's features return at least one column"
+        raise UnusableInputError.of(["table"], "has no column", fix)
     categories, numbers = [], []
     for name, values in inputs.items():
         if pd.api.types.is_numeric_dtype(values.dtype):

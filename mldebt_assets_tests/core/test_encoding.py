@@ -103,3 +103,9 @@ def test_a_time_is_refused_as_a_feature():
     """Each moment would be a level of its own, never seen again."""
     with pytest.raises(UnusableInputError, match=r"at is a time(.|\n)*Fix:"):
         fit_encoding(pd.DataFrame({"at": pd.to_datetime(["2013-01-01"])}), rare_below=1)
+
+
+def test_a_table_without_any_feature_is_refused():
+    """A network of no inputs fails in its own arithmetic, which tells nobody what to do."""
+    with pytest.raises(UnusableInputError, match=r"The feature table has no column(.|\n)*Fix:"):
+        fit_encoding(pd.DataFrame(index=range(3)), rare_below=1)

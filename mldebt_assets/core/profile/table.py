@@ -139,6 +139,11 @@ def profile(
         )
         for one in columns
     ]
+    if moment is None and all(one.left_out for one in told):
+        why = "; ".join(f"{one.name}: {one.left_out}" for one in told if one.name != target)
+        fix = "mend what is said of one of them, or name a table that says more."
+        said = f"no column besides {target!r} can be an input"
+        raise TableUnfitError.of(f"{said}{f' ({why})' if why else ''}.", fix)
     return Profile(
         goal=goal,
         columns=tuple(told),
