@@ -33,13 +33,19 @@ LONG = (
     "test_container",
     "test_postgres",
     "test_interrupted",
+    "test_reproduce",
+    "test_verify",
     "test_daemon",
     "test_wheel",
     "test_performance",
+    "test_contract",
     "test_ui",
     "test_bad_input",
-    "test_contract",
     "test_labels",
+    "test_forget",
+    "test_story",
+    "test_rollback",
+    "test_tasks_story",
 )
 
 
