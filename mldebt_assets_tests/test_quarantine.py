@@ -136,6 +136,8 @@ def test_quarantine_is_looked_at_mended_and_released(world, tmp_path, monkeypatc
     again = release("--mended", str(mended))
     assert (again["rows"], again["fact"]) == (0, done["fact"])
     assert stored(world, "validated").storage_id == made.storage_id
+    said = asked("--batch", BATCH, "--release", "--mended", str(mended), "--reason", "as asked")
+    assert "none released now; rows of it were before, by grace@depot" in said.out
 
     # As they are: a person answers for the declared expectation, and never for the bound.
     done = release()

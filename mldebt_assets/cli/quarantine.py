@@ -160,7 +160,9 @@ def show(answer: dict[str, Any]) -> None:
     released = answer["released"]
     if released is not None:
         told = f"{released['rows']:,} rows released, {released['mended']:,} of them mended"
-        out.print(f"[bold]{name} {released['batch']}[/]  {told}")
+        if not released["rows"] and released["fact"] is not None:
+            told = f"none released now; rows of it were before, by {released['by']}"
+        out.print(f"[bold]{name} {released['batch']}[/]  {escape(told)}")
         for reason, count in Counter(one["reason"] for one in released["stays"]).items():
             out.print(f"[yellow]{count:,} stay[/]: {escape(reason)}")
     out.print(f"[bold]{name}[/]  {answer['rows']:,} rows in quarantine")
