@@ -89,8 +89,12 @@ def run_apart(root: Path, arm: Callable[[], Callable[[Progress], None] | None]) 
     pid = os.fork()
     if pid:
         return os.waitpid(pid, 0)[1]
-    run(root, arm() or nothing)
-    os._exit(0)
+    status = 1
+    try:
+        run(root, arm() or nothing)
+        status = 0
+    finally:
+        os._exit(status)
 
 
 def main(whole: Path, killed: Path) -> None:
