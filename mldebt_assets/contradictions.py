@@ -53,6 +53,7 @@ def require_sound(pipeline: Pipeline) -> None:
             "declare a fraction from 0 to 1: 0.05 is five rows of a hundred.",
         )
     _refuse_late_columns(pipeline)
+    _refuse_columns_of_later(pipeline)
     _refuse_hidden_columns(pipeline, used)
     _refuse_half_a_task(pipeline)
     _refuse_noise_of_no_number(pipeline)
@@ -84,6 +85,20 @@ def _refuse_late_columns(pipeline: Pipeline) -> None:
             f"it needs {', '.join(sorted(needed))} when a batch arrives, but reads the target "
             "from there, which comes later.",
             "read the target from columns of its own, or land labels with their batch.",
+        )
+
+
+def _refuse_columns_of_later(pipeline: Pipeline) -> None:
+    """Refuse what every batch needs where the earlier ones lack it."""
+    books = filter(None, (pipeline.time, pipeline.split.group, pipeline.subject))
+    later = {column.name for column in pipeline.columns if column.since is not None}
+    needed = sorted({*pipeline.row_key, *books} & later)
+    if needed:
+        raise DeclarationError.of(
+            pipeline.name,
+            f"{', '.join(needed)} came with a later batch, and says which row each is, when it "
+            "came to be, how it is split or whose it is.",
+            "leave `since` out, or use a column that every batch has.",
         )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from mldebt_assets.answers.quarantine import rows_of, waiting
-from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RELEASED_TAG, key
+from mldebt_assets.assets.keys import PIPELINE_TAG, REASON_TAG, RELEASED_TAG, batches, key
 from mldebt_assets.assets.references import references_of
 from mldebt_assets.assets.released import release_of, snapshot_of
 from mldebt_assets.assets.training_set import effective_at
@@ -27,6 +27,7 @@ from mldebt_assets.snapshots import newest
 from mldebt_assets.store import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     import pandas as pd
@@ -132,14 +133,17 @@ class Releasing:
     def _raw(self) -> Stored:
         raw = newest(self.instance, key(self.pipeline, "raw"), self.batch)
         if raw is None:
-            raise UnknownBatchError.of(self.pipeline.name, self.batch, ())
+            raise UnknownBatchError.of(self.pipeline.name, self.batch, self._batches())
         return raw
+
+    def _batches(self) -> Sequence[str]:
+        return self.instance.get_dynamic_partitions(batches(self.pipeline).name or "")
 
     def _data_time(self) -> datetime:
         """Return the data's time of the batch."""
         validated = newest(self.instance, key(self.pipeline, "validated"), self.batch)
         if validated is None:
-            raise UnknownBatchError.of(self.pipeline.name, self.batch, ())
+            raise UnknownBatchError.of(self.pipeline.name, self.batch, self._batches())
         return effective_at(validated)
 
     def _apart(self) -> pd.DataFrame | None:

@@ -173,6 +173,8 @@ def refused_files(rows, tmp_path):
         assert told in said.err
         assert "Fix: " in said.err
     file = str(written(tmp_path / "wrong.csv", rows))
+    said = asked("--batch", "2020-09", "--release", "--reason", WHY)
+    assert f"there are: {', '.join(BATCHES)}" in said.err
     said = asked("--batch", OTHER, "--release", "--reason", WHY, "--mended", file)
     assert "not in the quarantine of" in said.err
 

@@ -8,9 +8,12 @@ import pytest
 
 from mldebt_assets.assets.keys import key
 from mldebt_assets.automation.arrivals import all_arrivals, next_arrival
+from mldebt_assets.core.errors import DeclarationError, SchemaChangedError
+from mldebt_assets.core.tables import parse
 from mldebt_assets.definitions import define
 from mldebt_assets.monitoring.alerts import newest_end, tell_what_is_new
 from mldebt_assets.monitoring.channels import VARIABLE
+from mldebt_assets.pipeline import Column
 from mldebt_assets.snapshots import newest
 from mldebt_assets_tests import sample
 from mldebt_assets_tests.command_line import installation, mldebt
@@ -18,7 +21,7 @@ from mldebt_assets_tests.monitoring.listener import listening
 from mldebt_assets_tests.sample import BATCHES
 from mldebt_assets_tests.world import of
 
-CHANGED = BATCHES[3]
+CHANGED, LAST = BATCHES[3:5]
 RENAMED = "distance_km"
 
 
@@ -135,3 +138,50 @@ def test_it_is_refused_no_more_for_anybody(world, accepted):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mldebt_assets.pipelines.PIPELINES", (world.pipeline,))
         assert mldebt("status", "parcels", "--json").document["refused"] == []
+
+
+@pytest.fixture(scope="module")
+def wider(begun, tmp_path_factory):
+    """An installation whose fourth batch brought a column, which was accepted by the asked line."""
+    with installation(tmp_path_factory.mktemp("wider"), like=begun) as made:
+        sample.write_batch(made.landing, CHANGED, sample.rows(CHANGED).assign(channel="web"))
+        assert len(made.replay().failed) == 1
+        (fact,) = [f for f in made.platform.record("parcels").facts() if f.kind == "batch_refused"]
+        (change,) = fact.body["changes"]
+        line = change["edit"].partition("`")[2].partition("`")[0].rstrip(",")
+        column = eval(line, {"Column": Column})  # noqa: S307
+        columns = (*made.pipeline.columns, column)
+        made.pipeline = dataclasses.replace(made.pipeline, columns=columns)
+        made.definitions = define([made.pipeline])
+        outcome = made.replay()
+        assert (outcome.settled, outcome.failed) == ((CHANGED,), ())
+        yield made
+
+
+def test_a_column_that_came_is_asked_of_no_earlier_batch(wider):
+    """Else nothing could make those batches again: not a release, and not a forgetting."""
+    job = wider.definitions.get_repository_def().get_job("parcels_batch")
+    again = job.execute_in_process(instance=wider.instance, partition_key=BATCHES[0])
+    assert again.success
+    made = newest(wider.instance, key(wider.pipeline, "validated"), BATCHES[0])
+    table = wider.platform.snapshots.load(made.snapshot)
+    assert (made.metadata["rows in quarantine"], len(table)) == (0, len(sample.rows(BATCHES[0])))
+    assert table["channel"].isna().all()
+
+
+def test_a_later_batch_still_needs_the_column(wider):
+    """It is missing there, and that is a change of the schema."""
+    rows = sample.rows(LAST).to_csv(index=False).encode()
+    with pytest.raises(SchemaChangedError, match="lacks column 'channel'"):
+        parse(rows, batch=LAST, columns=wider.pipeline.columns)
+
+
+@pytest.mark.parametrize("name", ["day", "sent_at", "parcel"])
+def test_what_names_a_row_cannot_have_come_later(tmp_path, name):
+    """Earlier rows would have no key, no time, no group and nobody."""
+    made = sample.pipeline(tmp_path)
+    columns = tuple(
+        dataclasses.replace(one, since=LAST) if one.name == name else one for one in made.columns
+    )
+    with pytest.raises(DeclarationError, match=f"{name} came with a later batch"):
+        dataclasses.replace(made, columns=columns)

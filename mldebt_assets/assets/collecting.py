@@ -97,6 +97,7 @@ def collect(
     require_room(batch, blob.data)
     data, found = opened_or_not(blob.data, batch, limits)
     texts = texts_of(data, found, columns)
+    columns = [one for one in columns if one.name in texts or not one.came_after(batch)]
     findings = findings_of(texts)
     require_declared(batch, texts, findings, columns)
     verdict = judge(findings, columns, len(texts))

@@ -71,6 +71,12 @@ def typed(
     return series, changes, faulty
 
 
+def nothing(column: Column, rows: int) -> pd.Series:
+    """Return a column of its declared type without any value."""
+    nulls = pa.nulls(rows, ARROW_TYPES[column.dtype])
+    return _series(pa.chunked_array([nulls]), column)
+
+
 def _series(typed: pa.ChunkedArray, column: Column) -> pd.Series:
     """Return a column as its declared type."""
     gaps = column.dtype == "int64" and (column.nullable or typed.null_count)

@@ -129,6 +129,8 @@ def judge(
     frame = frame.reset_index(drop=True)
     rules = suite(columns, row_key, expectations, least_rows)
     findings = {rule.verdict: Findings() for rule in rules}
+    silent = {c.name for c in columns if c.came_after(batch) and frame[c.name].isna().all()}
+    rules = [rule for rule in rules if not silent.intersection(rule.subject.split(", "))]
     for rule, result in zip(rules, _validate(frame, rules), strict=True):
         _note(rule, result, findings[rule.verdict], len(frame))
     _spare_the_first(findings.get(KEY), frame, row_key)
@@ -139,11 +141,15 @@ def judge(
         findings[FOREIGN_KEYS] = Findings(rows=without_match(frame, foreign_keys, references or {}))
     _spare_vouched(findings, vouched)
     reasons: dict[int, list[str]] = {}
+    every_row = Findings()
     for found in findings.values():
         for reason, rows in found.rows.items():
+            every_row.rows[reason] = [*{*every_row.rows.get(reason, ()), *rows}]
             for row in rows:
                 reasons.setdefault(row, []).append(reason)
-    every_row = Findings(rows={"some rule is broken": list(reasons)} if reasons else {})
+    every_row = Findings(
+        rows={n: rows for found in findings.values() for n, rows in found.rows.items()}
+    )
     verdicts = [
         _verdict(name, found, len(frame), quarantine_limit)
         for name, found in [*findings.items(), (QUARANTINED, every_row)]
@@ -314,7 +320,9 @@ def _without_gaps(valid: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFram
     whole = [
         column.name
         for column in columns
-        if column.name in valid and valid[column.name].dtype == "Int64" and not column.nullable
+        if column.name in valid
+        and valid[column.name].dtype == "Int64"
+        and not (column.nullable or valid[column.name].isna().any())
     ]
     return valid.astype(dict.fromkeys(whole, "int64"))
 

@@ -27,6 +27,7 @@ class Column:
     or as ``written`` says: with a zone (``Z`` or an offset, made UTC), or seconds since 1970 (UTC).
     ``noise`` is by how much a number may be off to either side, where its rounding does not say.
     ``privacy`` is what becomes of personal data in it; without it, none may be in there.
+    ``since`` is the first batch that has it, by name: earlier ones may lack it, and are null there.
     """
 
     name: str
@@ -38,6 +39,11 @@ class Column:
     noise: float | None = None
     privacy: Policy | None = None
     written: Written = "local"
+    since: str | None = None
+
+    def came_after(self, batch: str) -> bool:
+        """Return whether a batch is from before there was this column, so that it may lack it."""
+        return self.since is not None and batch < self.since
 
 
 @dataclass(frozen=True, kw_only=True)

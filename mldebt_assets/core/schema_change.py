@@ -63,10 +63,13 @@ class ColumnChange:
         return asdict(self)
 
 
-def renamed_or_gone(missing: Sequence[Column], new: Sequence[Found]) -> list[ColumnChange]:
+def renamed_or_gone(
+    missing: Sequence[Column], new: Sequence[Found], batch: str
+) -> list[ColumnChange]:
     """Return which columns came, went, or are called otherwise now.
 
-    Args: the declared columns that a file lacks, and those of its own that are not declared.
+    Args: the declared columns that a file lacks, those of its own that are not declared, and which
+          batch it is.
     """
     renamed = {column.name: (one, why) for column, one, why in _renamed(missing, new)}
     changes = [
@@ -74,7 +77,7 @@ def renamed_or_gone(missing: Sequence[Column], new: Sequence[Found]) -> list[Col
         for column in missing
     ]
     taken = {one.name for one, _ in renamed.values()}
-    return changes + [_addition(one) for one in new if one.name not in taken]
+    return changes + [_addition(one, batch) for one in new if one.name not in taken]
 
 
 def retyped(column: Column, found: Found, sentence: str) -> ColumnChange:
@@ -109,12 +112,13 @@ def _loss(column: Column) -> ColumnChange:
     )
 
 
-def _addition(found: Found) -> ColumnChange:
+def _addition(found: Found, batch: str) -> ColumnChange:
     if found.dtype is None:
         edit = f"no declaration holds {found.name!r}, and the source must store it as text"
     else:
         gaps = ", nullable=True" if found.gaps else ""
         gaps += f', written="{found.written}"' if found.written != "local" else ""
+        gaps += f', since="{batch}"'
         meaning = re.sub(r"[^0-9A-Za-z]+", " ", found.name).strip()
         name = found.name.replace("\\", "\\\\").replace('"', '\\"')
         edit = (

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from mldebt_assets.core.column_types import count_of, found_in, typed
+from mldebt_assets.core.column_types import count_of, found_in, nothing, typed
 from mldebt_assets.core.errors import BatchRefusedError, SchemaChangedError
 from mldebt_assets.core.intake import WHOLE, opened, too_large
 from mldebt_assets.core.policies import Limits
@@ -53,22 +53,25 @@ def parse(
     data, found = opened(data, batch=batch, limits=limits)
     read = _read_csv(data, batch, columns) if found == "csv" else _read_parquet(data, batch, limits)
     table = _bearable(read, batch, limits)
-    told = _check_names(table.column_names, batch, columns)
+    later = [c for c in columns if c.came_after(batch) and c.name not in table.column_names]
+    expected = [column for column in columns if column not in later]
+    told = _check_names(table.column_names, batch, expected)
     if table.num_rows == 0 and not told:
         raise BatchRefusedError.of(batch, "its file has columns, but no rows.", WHOLE)
-    series, retyped_columns, faulty = typed(table, columns)
+    series, retyped_columns, faulty = typed(table, expected)
     if told or retyped_columns:
         declared = {column.name for column in columns}
         names = set(table.column_names)
         new = [found_in(name, table.column(name)) for name in sorted(names - declared)]
-        missing = [column for column in columns if column.name not in names]
-        changes = [*renamed_or_gone(missing, new), *retyped_columns]
+        missing = [column for column in expected if column.name not in names]
+        changes = [*renamed_or_gone(missing, new, batch), *retyped_columns]
         told += [change.sentence for change in changes if change.change in {"renamed", "retyped"}]
         raise SchemaChangedError.of_changes(batch, changes, told, faulty)
     if faulty:
         fix = "correct these rows at the source, or declare another type."
         raise BatchRefusedError.of(batch, " ".join(faulty), fix)
-    return pd.DataFrame(series)
+    series |= {column.name: nothing(column, table.num_rows) for column in later}
+    return pd.DataFrame({column.name: series[column.name] for column in columns})
 
 
 def to_parquet(frame: pd.DataFrame) -> bytes:

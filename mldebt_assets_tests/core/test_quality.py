@@ -1,5 +1,6 @@
 """What is wrong goes to quarantine or refuses the batch; what is right is never lost."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -274,6 +275,9 @@ def test_the_quarantine_of_all_rules_together_is_limited():
     quality = judged(frame)
     assert [one.name for one in quality.verdicts if not one.passed] == ["quarantined_rows"]
     assert "3 of 10 rows are more than the limit of 25.00%" in str(quality.refusal)
+    assert "distance_miles is outside 1 to 6000 in 1 row; wind_mph is below 0" in str(
+        quality.refusal
+    )
 
 
 def test_an_expectation_about_the_whole_batch_refuses_it_with_the_observed_value():
@@ -402,3 +406,20 @@ def test_rows_with_gaps_repeat_too():
 def test_without_a_limit_there_is_no_check_of_rows_that_repeat():
     """A check that nothing can fail would only bury those that can."""
     assert "repeated_rows" not in expectation_names(COLUMNS, KEY, EXPECTATIONS)
+
+
+@pytest.mark.parametrize("name", ["departure", "carrier", "distance_miles", "wind_mph"])
+def test_a_column_of_later_batches_breaks_no_rule_of_an_earlier_one(name):
+    """It is null there, whatever its type, and every rule about it is silent; a table keeps it."""
+    columns = [
+        dataclasses.replace(one, since="2013-02") if one.name == name else one for one in COLUMNS
+    ]
+    rows = good().drop(columns=name).to_csv(index=False).encode()
+    frame = parse(rows, batch="2013-01", columns=columns)
+    assert list(frame) == [one.name for one in COLUMNS]
+    quality = judged(frame, columns=columns, key=())
+    assert (quality.refusal, len(quality.quarantine)) == (None, 0)
+    assert quality.valid[name].isna().all()
+    assert from_parquet(to_parquet(quality.valid)).dtypes.equals(quality.valid.dtypes)
+    with pytest.raises(BatchRefusedError, match=f"lacks column '{name}'"):
+        parse(rows, batch="2013-02", columns=columns)

@@ -47,10 +47,13 @@ def renamed(new):
 @pytest.mark.parametrize(
     ("values", "line"),
     [
-        (["red"] * 9, 'Column(name="colour", dtype="string", meaning="colour"),'),
-        (["7"] * 9, 'Column(name="colour", dtype="int64", meaning="colour"),'),
+        (["red"] * 9, 'Column(name="colour", dtype="string", meaning="colour", since="2013-01"),'),
+        (["7"] * 9, 'Column(name="colour", dtype="int64", meaning="colour", since="2013-01"),'),
         (["7.5"] * 8 + [""], 'Column(name="colour", dtype="float64", meaning="colour", nullable=T'),
-        (["2013-01-31"] * 9, 'Column(name="colour", dtype="timestamp", meaning="colour"),'),
+        (
+            ["2013-01-31"] * 9,
+            'Column(name="colour", dtype="timestamp", meaning="colour", since="2013-01"),',
+        ),
     ],
 )
 def test_a_new_column_comes_with_the_line_that_declares_it(values, line):
