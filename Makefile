@@ -39,7 +39,7 @@ test: dev
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
-	.venv/bin/pytest -n 2 --dist loadscope --no-loadscope-reorder
+	.venv/bin/pytest -n 3 --dist loadscope --no-loadscope-reorder
 
 # Sets $$python to the first that runs, fits and can make a .venv. To be on the PATH is not enough:
 # a pyenv shim runs nothing, and Debian's python3 comes without venv.
