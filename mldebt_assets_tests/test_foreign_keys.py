@@ -129,13 +129,7 @@ def test_a_table_that_is_gone_fails_the_run_and_lets_no_row_in(world):
 
 def test_lineage_proof_and_reproduction_stand_on_the_references(world):
     """A version is traced to the values that its batches were held against, and made from them."""
-    result = (
-        world.definitions.get_repository_def()
-        .get_job("parcels_retraining")
-        .execute_in_process(instance=world.instance, raise_on_error=False)
-    )
-    assert result.success
-    version = str(max(v.version for v in world.platform.registry.versions("parcels")))
+    version = str(world.retrain())
     told = mldebt("lineage", "parcels", "--version", version, "--json").document
     batches = told["training_set"]["batches"]
     assert batches[0]["references"] == stored(world, "references").identity

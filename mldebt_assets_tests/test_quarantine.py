@@ -181,13 +181,7 @@ def refused_files(rows, tmp_path):
 
 def test_what_learned_of_released_rows_is_traced_and_reproduced(world):
     """A version that learned of them stands on the released snapshot as on the raw bytes."""
-    result = (
-        world.definitions.get_repository_def()
-        .get_job("parcels_retraining")
-        .execute_in_process(instance=world.instance, raise_on_error=False)
-    )
-    assert result.success
-    version = str(max(v.version for v in world.platform.registry.versions("parcels")))
+    version = str(world.retrain())
     told = mldebt("lineage", "parcels", "--version", version, "--json").document
     kept = stored(world, "released")
     assert told["training_set"]["batches"][0]["released"] == kept.identity

@@ -114,6 +114,14 @@ class World:
         for batch in batches:
             sample.write_batch(self.landing, batch)
 
+    def retrain(self) -> int:
+        """Train a candidate on what has arrived because a person asks; return its version."""
+        job = f"{self.pipeline.name}_retraining"
+        made = self.definitions.get_repository_def().get_job(job)
+        assert made.execute_in_process(instance=self.instance, raise_on_error=False).success
+        versions = self.platform.registry.versions(self.pipeline.name)
+        return max(one.version for one in versions)
+
     def replay(self, until: str | None = None) -> Outcome:
         """Replay what has landed."""
         return replay(

@@ -5,6 +5,7 @@ the step fails, so that nothing, now or later, can build on it.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -69,52 +70,73 @@ def build(pipeline: Pipeline) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
     ) -> Iterator[Made]:
         reading = Reading(context.instance, platform.snapshots)
-        raw = reading.take(key(pipeline, "raw"), context.partition_key)
-        release = release_of(context.instance, pipeline, raw)
-        if release is not None:
-            reading.note(release)
-        judged_by = (
-            reading.take(key(pipeline, "references"), context.partition_key)
-            if pipeline.foreign_keys
-            else None
-        )
+        inputs = noted(context, pipeline, reading)
 
         def make() -> Iterator[Made]:
-            try:
-                blob = reading.blob(raw)
-                released = None if release is None else reading.load(release)
-                references = None if judged_by is None else reading.load(judged_by)
-                quality = examine(pipeline, context.partition_key, blob, released, references)
-                effective_at = period_end(pipeline, context.partition_key, quality.valid)
-            except SchemaChangedError as problem:
-                for verdict in verdicts_of(problem, len(pipeline.batch_columns)):
-                    yield check_result(verdict, validated_key, details=changes_of(problem))
-                refuse(context, pipeline, platform, problem)
-            except BatchRefusedError as problem:
-                refuse(context, pipeline, platform, problem)
-            for verdict in quality.verdicts:
-                observed = table_of(quality.observations.get(verdict.name, ()))
-                yield check_result(verdict, validated_key, details=observed)
-            if quality.refusal is not None:
-                refuse(
-                    context,
-                    pipeline,
-                    platform,
-                    quality.refusal,
-                    references=of_keys(quality, judged_by),
-                )
-            facts: dict[str, str | int | float] = {
-                "effective_at": effective_at.isoformat(),
-                "rows in quarantine": len(quality.quarantine),
-                "duplicate rate": quality.duplicate_rate,
-            }
-            yield dg.Output(quality.valid, "validated", metadata=facts)
-            told = what_to_do(pipeline, context.partition_key) if len(quality.quarantine) else {}
-            yield dg.Output(quality.quarantine, "quarantine", metadata=told)
+            yield from told_apart(context, pipeline, platform, reading, inputs)
 
         yield from once(context, pipeline, reading, make)
 
     return [validated]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a batch is judged from: its bytes, what was released of it, what its keys may be."""
+
+    raw: Stored
+    released: Stored | None
+    references: Stored | None
+
+
+def noted(context: dg.AssetExecutionContext, pipeline: Pipeline, reading: Reading) -> Inputs:
+    """Return what a batch is judged from, and note that it is read."""
+    batch, references = context.partition_key, None
+    raw = reading.take(key(pipeline, "raw"), batch)
+    released = release_of(context.instance, pipeline, raw)
+    if released is not None:
+        reading.note(released)
+    if pipeline.foreign_keys:
+        references = reading.take(key(pipeline, "references"), batch)
+    return Inputs(raw, released, references)
+
+
+def told_apart(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    platform: Platform,
+    reading: Reading,
+    inputs: Inputs,
+) -> Iterator[Made]:
+    """Yield the checks on a batch and its two tables; a refused one is recorded, and fails."""
+    batch, asset_key = context.partition_key, key(pipeline, "validated")
+    try:
+        released, references = (
+            None if stored is None else reading.load(stored)
+            for stored in (inputs.released, inputs.references)
+        )
+        quality = examine(pipeline, batch, reading.blob(inputs.raw), released, references)
+        effective_at = period_end(pipeline, batch, quality.valid)
+    except SchemaChangedError as problem:
+        for verdict in verdicts_of(problem, len(pipeline.batch_columns)):
+            yield check_result(verdict, asset_key, details=changes_of(problem))
+        refuse(context, pipeline, platform, problem)
+    except BatchRefusedError as problem:
+        refuse(context, pipeline, platform, problem)
+    for verdict in quality.verdicts:
+        observed = table_of(quality.observations.get(verdict.name, ()))
+        yield check_result(verdict, asset_key, details=observed)
+    if quality.refusal is not None:
+        judged_by = of_keys(quality, inputs.references)
+        refuse(context, pipeline, platform, quality.refusal, references=judged_by)
+    facts: dict[str, str | int | float] = {
+        "effective_at": effective_at.isoformat(),
+        "rows in quarantine": len(quality.quarantine),
+        "duplicate rate": quality.duplicate_rate,
+    }
+    yield dg.Output(quality.valid, "validated", metadata=facts)
+    told = what_to_do(pipeline, batch) if len(quality.quarantine) else {}
+    yield dg.Output(quality.quarantine, "quarantine", metadata=told)
 
 
 def read_by_validated(pipeline: Pipeline) -> tuple[str, ...]:
